@@ -1,0 +1,24 @@
+"""Design, run, stress and train with oversight hierarchies.
+
+The public functions, one a verb, are those of `overseer.api`; they load when first used, so that importing the package
+(and `overseer --help`) stays quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from overseer.api import Run, arun, check, export, open, report, resume, run, test, verify
+
+__all__ = ["Run", "arun", "check", "export", "open", "report", "resume", "run", "test", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'overseer' has no attribute {name!r}")
+    from overseer import api
+
+    return getattr(api, name)
