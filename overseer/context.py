@@ -1,0 +1,112 @@
+"""What a task is about, by cue words, and how strictly to take it when unsure.
+
+Step 3 of the walk, before `constitution`. Pure: reads the task's public text only, never its truth; knows no file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from overseer.records import Context, Cues, Failure
+
+HIGHEST = 3
+"""The top of the scales of risk and complexity."""
+CUE_TRUST = 0.8
+"""How often one cue word alone is taken to point to the right domain."""
+
+_WORDS = re.compile(r"\w+")
+
+
+def assess(text: str, cues: Cues) -> Context:
+    """The likeliest domains (two at most), risk, complexity and confidence, from the cue words that the text holds.
+
+    Each different cue counts once, however often it is said. Every one is taken to point to its domain with
+    `CUE_TRUST` and else to any other alike; the confidence is the probability that so comes to the first domain:
+    one over the number of domains where no cue speaks, which is then the default domain. Risk and complexity are
+    the highest levels that a word raises to.
+    """
+    index = _index(cues)
+    spoken = _WORDS.findall(text.lower())
+    votes: dict[str, int] = {}
+    levels = {"risk": 0, "complexity": 0}
+    for hit in index.first_words.keys() & set(spoken):
+        for cue in index.first_words[hit]:
+            if not cue.rest or _says(spoken, hit, cue.rest):
+                if cue.scale == "domain":
+                    votes[cue.domain] = votes.get(cue.domain, 0) + 1
+                elif cue.level > levels[cue.scale]:
+                    levels[cue.scale] = cue.level
+    if not votes:
+        return Context((cues.default_domain,), levels["risk"], levels["complexity"], 1 / index.domains)
+    ranked = sorted(votes, key=lambda domain: (-votes[domain], index.order[domain]))
+    weights = [index.odds ** (votes[domain] - votes[ranked[0]]) for domain in ranked]
+    silent = (index.domains - len(ranked)) * index.odds ** -votes[ranked[0]]
+    confidence = 1 / (sum(weights) + silent)
+    return Context(tuple(ranked[:2]), levels["risk"], levels["complexity"], confidence)
+
+
+def in_force(assessed: Context | Failure, unsure_below: float) -> Context:
+    """The context that counts: unsure means stricter, and a failed assessment is the strictest there is.
+
+    Sure: the likeliest domain alone. Unsure: risk and complexity one higher, and the second-likeliest domain, too.
+    A failure: risk 3, complexity 3 and every layer.
+    """
+    if isinstance(assessed, Failure):
+        return Context((), HIGHEST, HIGHEST, 0.0, every_layer=True)
+    if assessed.confidence >= unsure_below:
+        return Context(assessed.domains[:1], assessed.risk, assessed.complexity, assessed.confidence)
+    return Context(
+        assessed.domains[:2],
+        min(HIGHEST, assessed.risk + 1),
+        min(HIGHEST, assessed.complexity + 1),
+        assessed.confidence,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cue:
+    rest: tuple[str, ...]
+    scale: str
+    domain: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Cues by their first word. `domains` counts the domains, and one more where there is only one: something else."""
+
+    first_words: Mapping[str, tuple[_Cue, ...]]
+    order: Mapping[str, int]
+    domains: int
+    odds: float
+
+
+@lru_cache(maxsize=64)
+def _index(cues: Cues) -> _Index:
+    first_words: dict[str, tuple[_Cue, ...]] = {}
+
+    def add(phrase: str, scale: str, domain: str, level: int) -> None:
+        first, *rest = _WORDS.findall(phrase.lower()) or [""]
+        first_words[first] = (*first_words.get(first, ()), _Cue(tuple(rest), scale, domain, level))
+
+    for domain, phrases in cues.domains:
+        for phrase in dict.fromkeys(phrases):
+            add(phrase, "domain", domain, 0)
+    for scale, levels in (("risk", cues.risk), ("complexity", cues.complexity)):
+        for level, phrases in levels:
+            for phrase in phrases:
+                add(phrase, scale, "", level)
+    names = dict.fromkeys([*(domain for domain, _ in cues.domains), cues.default_domain])
+    count = max(2, len(names))
+    odds = CUE_TRUST / ((1 - CUE_TRUST) / (count - 1))
+    return _Index(first_words, {name: place for place, name in enumerate(names)}, count, odds)
+
+
+def _says(spoken: list[str], first: str, rest: tuple[str, ...]) -> bool:
+    """Does the whole phrase stand anywhere in the text?"""
+    return any(
+        word == first and tuple(spoken[place + 1 : place + 1 + len(rest)]) == rest for place, word in enumerate(spoken)
+    )
