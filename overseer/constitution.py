@@ -223,7 +223,7 @@ def _overreach(constitution: Constitution) -> Iterator[Flaw]:
             if old not in tiers:
                 yield Flaw("error", layer.name, f"cannot {verb} {old!r}: no layer before this one brings it")
             elif tiers[old] <= LOWEST_FIXED_TIER:
-                yield Flaw("error", layer.name, f"cannot {verb} {old!r}: tier {tiers[old]} does not yield, only 3 and 4 do")
+                yield Flaw("error", layer.name, f"cannot {verb} {old!r}: tier {tiers[old]} never yields (3 and 4 do)")
         for old, new in layer.replaces:
             if new.id != old:
                 yield Flaw("error", layer.name, f"a replacement keeps the id: {old!r}, not {new.id!r}")

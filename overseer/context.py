@@ -32,9 +32,10 @@ def assess(text: str, cues: Cues) -> Context:
     spoken = _WORDS.findall(text.lower())
     votes: dict[str, int] = {}
     levels = {"risk": 0, "complexity": 0}
-    for hit in index.first_words.keys() & set(spoken):
+    line = f" {' '.join(spoken)} "
+    for hit in index.words.intersection(spoken):
         for cue in index.first_words[hit]:
-            if not cue.rest or _says(spoken, hit, cue.rest):
+            if cue.alone or cue.phrase in line:
                 if cue.scale == "domain":
                     votes[cue.domain] = votes.get(cue.domain, 0) + 1
                 elif cue.level > levels[cue.scale]:
@@ -68,7 +69,10 @@ def in_force(assessed: Context | Failure, unsure_below: float) -> Context:
 
 @dataclass(frozen=True, slots=True)
 class _Cue:
-    rest: tuple[str, ...]
+    """A cue as it stands among the words of a text, with a space before and after; `alone` if it is one word."""
+
+    phrase: str
+    alone: bool
     scale: str
     domain: str
     level: int
@@ -78,6 +82,7 @@ class _Cue:
 class _Index:
     """Cues by their first word. `domains` counts the domains, and one more where there is only one: something else."""
 
+    words: frozenset[str]
     first_words: Mapping[str, tuple[_Cue, ...]]
     order: Mapping[str, int]
     domains: int
@@ -89,8 +94,10 @@ def _index(cues: Cues) -> _Index:
     first_words: dict[str, tuple[_Cue, ...]] = {}
 
     def add(phrase: str, scale: str, domain: str, level: int) -> None:
-        first, *rest = _WORDS.findall(phrase.lower()) or [""]
-        first_words[first] = (*first_words.get(first, ()), _Cue(tuple(rest), scale, domain, level))
+        words = _WORDS.findall(phrase.lower())
+        if words:
+            cue = _Cue(f" {' '.join(words)} ", len(words) == 1, scale, domain, level)
+            first_words[words[0]] = (*first_words.get(words[0], ()), cue)
 
     for domain, phrases in cues.domains:
         for phrase in dict.fromkeys(phrases):
@@ -102,11 +109,4 @@ def _index(cues: Cues) -> _Index:
     names = dict.fromkeys([*(domain for domain, _ in cues.domains), cues.default_domain])
     count = max(2, len(names))
     odds = CUE_TRUST / ((1 - CUE_TRUST) / (count - 1))
-    return _Index(first_words, {name: place for place, name in enumerate(names)}, count, odds)
-
-
-def _says(spoken: list[str], first: str, rest: tuple[str, ...]) -> bool:
-    """Does the whole phrase stand anywhere in the text?"""
-    return any(
-        word == first and tuple(spoken[place + 1 : place + 1 + len(rest)]) == rest for place, word in enumerate(spoken)
-    )
+    return _Index(frozenset(first_words), first_words, {name: place for place, name in enumerate(names)}, count, odds)
