@@ -1,0 +1,26 @@
+"""Requests as prompts, and replies as values: step 5 of the walk, both ways. Pure: no model is known here.
+
+`render` writes what a model is asked, `parse` reads what it answered, strictly, and `write` is its inverse.
+"""
+
+from __future__ import annotations
+
+from overseer.prompts.material import quote
+from overseer.prompts.parse import MAX_REPLY, MAX_TEXT, Finish, checked, parse, write
+from overseer.prompts.render import Dialect, Prompt, render
+from overseer.prompts.strict import load_json, plain
+
+__all__ = [
+    "MAX_REPLY",
+    "MAX_TEXT",
+    "Dialect",
+    "Finish",
+    "Prompt",
+    "checked",
+    "load_json",
+    "parse",
+    "plain",
+    "quote",
+    "render",
+    "write",
+]
