@@ -82,6 +82,11 @@ def parse(text: str, file: str) -> Document:
     return Document(file, reader.tree, reader.lines)
 
 
+def parse_scalar(text: str) -> Tree:
+    """One value as YAML reads it, as in `--set rounds=3`; nothing at all is null. Raises ConfigError."""
+    return parse(text, one_line(text)[:60]).tree if text.strip() else None
+
+
 def near(word: object, known: Iterable[object]) -> str:
     """A remedy: ` (did you mean 'x'?)`, or nothing where nothing is near."""
     candidates = sorted({str(one) for one in known})

@@ -6,13 +6,14 @@ Step 1 of the walk, after `strict_yaml`. Knows no particular schema.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from overseer.config.strict_yaml import MAX_PROBLEMS, Document, KeyPath, Tree, dotted, near, one_line
+from overseer.config.strict_yaml import MAX_PROBLEMS, Document, KeyPath, Tree, dotted, near, one_line, read
 from overseer.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -39,6 +40,11 @@ def validate(document: Document, model: type[Model]) -> Model:
         return model.model_validate(document.tree)
     except ValidationError as error:
         raise ConfigError(problems(error, document, model)) from None
+
+
+def explain(path: Path | str, error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """As `problems`, of a file that has been read before: reads it again for its lines."""
+    return problems(error, read(path), model)
 
 
 def problems(error: ValidationError, document: Document, model: type[BaseModel]) -> list[str]:
@@ -105,21 +111,19 @@ def _short(value: object) -> str:
 def _walk(loc: Sequence[str | int], kind: str, tree: Any, model: type[BaseModel]) -> tuple[KeyPath, list[object]]:
     """The key path of an error, without pydantic's own labels of union members; and the types of what holds its end.
 
-    A label is told from a key by its not being in the tree. A missing key is not in the tree either, but comes last.
+    A label is told from a key by its being neither in the tree nor among the model's fields (a key that `--set` brought
+    is not in the file). A missing key is in no tree, but comes last.
     """
     path: list[str | int] = []
     here: Any = tree
     types: list[object] = [model]
     for place, part in enumerate(loc):
-        last = place == len(loc) - 1
-        if last and kind in ("missing", "extra_forbidden"):
+        if kind in ("missing", "extra_forbidden") and place == len(loc) - 1:
             return (*path, part), types
-        if isinstance(here, dict) and part in here:
-            here, types = here[part], _under(types, part)
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
-            here, types = here[part], _under(types, part)
-        else:
+        inside = part in here if isinstance(here, dict) else isinstance(here, list) and part in range(len(here))
+        if not inside and part not in _keys(types):
             continue
+        here, types = here[part] if inside else None, _under(types, part)
         path.append(part)
     return tuple(path), types
 
