@@ -74,11 +74,11 @@ def _bound_depth(text: str) -> None:
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise Malformed(f"the key {shown(twice)} stands twice")
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise Malformed(f"the key {shown(key)} stands twice")
+        found[key] = value
     return found
 
 
