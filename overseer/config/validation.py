@@ -89,6 +89,8 @@ def _told(detail: ErrorDetails, tree: Tree, model: type[BaseModel]) -> tuple[Key
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind in ("value_error", "assertion_error"):
         return path, message
+    for stiff in ("Input should be", "String should be"):
+        message = message.replace(stiff, "must be", 1)
     return path, f"{message[:1].lower()}{message[1:]}, not {_short(value)}"
 
 
