@@ -1,0 +1,109 @@
+"""The command line: verbs bound to `overseer.api`, one module each, loaded when called.
+
+The one place where errors become exit codes and talk on stderr; stdout is data.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from overseer import __version__
+from overseer.cli.exits import BUG, ERROR, INTERRUPTED, OK, USAGE
+from overseer.errors import BackendMissing, ConfigError, OverseerError
+
+COMMANDS = {
+    "run": "Run a hierarchy over its tasks and report.",
+    "resume": "Go on with a run that stopped.",
+    "test": "Run scenarios: what must come out, and does it?",
+    "check": "Check a hierarchy or a constitution; say everything at once.",
+    "verify": "Verify a run's record: the chain, and its decisions.",
+    "report": "Report a run, or compare two.",
+    "export": "Write a run's episodes or training data.",
+    "fit-judge": "Fit a judge of principle vectors on labelled rows.",
+    "town": "Sample Town's tasks; ask its oracle about any text.",
+    "doctor": "Say what this installation can do.",
+}
+
+
+class _Verbs(click.Group):
+    """Lists every verb without importing any, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"overseer.cli.{cmd_name.replace('-', '_')}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"verbs: {', '.join(COMMANDS)}"
+            raise click.UsageError(f"unknown verb {args[0]!r} ({hint})")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="overseer %(version)s")
+def overseer() -> None:
+    """Design, run, stress and train with oversight hierarchies."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a verb and exit with its code."""
+    sys.exit(dispatch(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def dispatch(arguments: list[str]) -> int:
+    """Run a verb; its exit code. Expected errors are said in one line each on stderr."""
+    try:
+        code = overseer.main(arguments, prog_name="overseer", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        _say(error.format_message())
+        return USAGE
+    except (ConfigError, BackendMissing) as error:
+        _say(str(error))
+        return USAGE
+    except OverseerError as error:
+        _say(str(error))
+        return ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left (`| head`); nothing more can be said there, and nothing is wrong.
+        sys.stderr.close()
+        return OK
+    except Exception:
+        # The boundary: a bug is shown whole, under its own exit code, and never mistaken for a verdict.
+        import traceback
+
+        traceback.print_exc()
+        _say("this is a bug in overseer, not in your input: please report the lines above")
+        return BUG
+    return code if isinstance(code, int) else OK
+
+
+def _say(text: str) -> None:
+    from overseer.report.safe import safe_lines
+
+    for line in safe_lines(text):
+        print(f"overseer: {line}", file=sys.stderr)

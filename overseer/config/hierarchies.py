@@ -1,0 +1,227 @@
+"""A hierarchy's YAML → a checked `Hierarchy`, with the tasks and limits of its run.
+
+Step 1 of the walk. Every problem of the file is found in one pass and named by file, key path and remedy. Operational
+settings (`tasks`, `limits`) stand beside the hierarchy, never in it: they change no decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from overseer.config.constitutions import read_constitution
+from overseer.config.hierarchy_schema import (
+    AgentSpec,
+    ContextSpec,
+    EntrySpec,
+    HierarchySpec,
+    JurySpec,
+    Limits,
+    ModelSpec,
+    SampleSpec,
+    TasksSpec,
+)
+from overseer.config.strict_yaml import Document, load, parse_scalar, read
+from overseer.config.validation import validate
+from overseer.errors import ConfigError
+from overseer.hierarchy import Entry, Hierarchy, build
+from overseer.records import Agent, Budget, Compare, Constitution, Jury, Select, When
+
+POLICY = "policy"
+"""The policy's name among the agents."""
+ASSESSOR = "context"
+"""The name of the agent that stands for `context: {by: embed/FILE}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that a hierarchy's file says: the hierarchy, its tasks, its limits, and every file that it was read from."""
+
+    hierarchy: Hierarchy
+    tasks: TasksSpec
+    limits: Limits
+    files: tuple[Path, ...]
+
+
+def load_hierarchy(path: Path | str, overrides: Sequence[str] = ()) -> Setup:
+    """Read and check a hierarchy's file, with `a.b=c` overrides set first.
+
+    Raises `ConfigError` with every problem found in the file, its constitutions and its juries.
+    """
+    path = Path(path)
+    document = read(path)
+    for override in overrides:
+        _override(document, override)
+    return _Reading(path).setup(validate(document, HierarchySpec))
+
+
+def _override(document: Document, override: str) -> None:
+    """Set `a.b.0.c=value` in a document's tree; the value is read as YAML."""
+    keys, equals, value = override.partition("=")
+    if not equals or not keys:
+        raise ConfigError(f"--set {override}: not of the form a.b=value")
+    *above, last = keys.split(".")
+    place: Any = document.tree
+    for key in above:
+        if isinstance(place, list) and key.isdigit() and int(key) < len(place):
+            place = place[int(key)]
+        elif isinstance(place, dict):
+            if not isinstance(place.setdefault(key, {}), dict | list):
+                place[key] = {}
+            place = place[key]
+        else:
+            raise ConfigError(f"--set {override}: {key!r} names nothing there")
+    if isinstance(place, list) and last.isdigit() and int(last) < len(place):
+        place[int(last)] = parse_scalar(value)
+    elif isinstance(place, dict):
+        place[last] = parse_scalar(value)
+    else:
+        raise ConfigError(f"--set {override}: {last!r} names nothing there")
+
+
+class _Reading:
+    """Turns one parsed file into a `Setup`, gathering problems and the files read on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problems: list[str] = []
+        self.files: list[Path] = [path]
+
+    def setup(self, spec: HierarchySpec) -> Setup:
+        constitution = self._constitution("constitution", spec.constitution)
+        agents = [self._policy(spec.policy), *(self._agent(name, each, spec) for name, each in spec.agents.items())]
+        assessor = self._assessor(spec.context, agents)
+        entries = [self._entry(index, entry) for index, entry in enumerate(spec.oversees)]
+        self._tasks(spec.tasks)
+        select: Select = spec.principles.sample if isinstance(spec.principles, SampleSpec) else spec.principles
+        try:
+            hierarchy = build(
+                name=spec.name,
+                constitution=constitution,
+                agents=agents,
+                policy=POLICY,
+                oversees=entries,
+                rounds=spec.rounds,
+                select=select,
+                compare=Compare(spec.compare.samples, spec.compare.who) if spec.compare else None,
+                unselected=spec.unselected,
+                assessor=assessor,
+                unsure_below=spec.context.unsure_below,
+                can_revise=not spec.policy.model.startswith("recorded/"),
+            )
+        except ConfigError as error:
+            self.problems += [f"{self.path}: {problem}" for problem in error.problems]
+        if self.problems:
+            raise ConfigError(self.problems)
+        return Setup(hierarchy, spec.tasks, spec.limits, tuple(dict.fromkeys(self.files)))
+
+    def _constitution(self, key: str, named: str) -> Constitution:
+        try:
+            loaded = read_constitution(self._beside(named))
+        except ConfigError as error:
+            self.problems += [f"{self.path}: {key}: {problem}" for problem in error.problems]
+            return Constitution(named, ())
+        self.files += loaded.files
+        return loaded.constitution
+
+    def _beside(self, named: str) -> Path:
+        return (self.path.parent / named).resolve() if not Path(named).is_absolute() else Path(named)
+
+    def _policy(self, spec: ModelSpec) -> Agent:
+        return Agent(POLICY, spec.model, 0, timeout=spec.timeout, options=_options(spec.profile, spec.options))
+
+    def _agent(self, name: str, spec: AgentSpec, whole: HierarchySpec) -> Agent:
+        where = f"{self.path}: agents.{name}"
+        said = [key for key in ("model", "human", "same_as") if getattr(spec, key) is not None]
+        if name in (POLICY, ASSESSOR):
+            self.problems.append(f"{where}: the name is taken by the {name} itself (choose another)")
+        if len(said) != 1:
+            self.problems.append(
+                f"{where}: say exactly one of `model`, `human`, `same_as` (found: {', '.join(said) or 'none'})"
+            )
+            return Agent(name, "", spec.authority)
+        constitution = (
+            self._constitution(f"agents.{name}.constitution", spec.constitution) if spec.constitution else None
+        )
+        if spec.human is not None:
+            human = spec.human
+            model, persons, timeout = human.by or "human", human.persons, human.timeout
+            options = _options(human.profile, spec.options)
+            if human.profile is not None and human.by is None:
+                self.problems.append(f"{where}.human.profile: people have no profile (add `by: sim/human` to simulate)")
+        else:
+            model, options = self._model(where, spec, whole)
+            persons, timeout = 0, spec.timeout
+        return Agent(
+            name, model, spec.authority, spec.stakeholder, constitution, persons, spec.same_as, timeout, options
+        )
+
+    def _model(self, where: str, spec: AgentSpec, whole: HierarchySpec) -> tuple[str, Mapping[str, object]]:
+        """An agent's model and options, its own or those of the agent that it is the same as."""
+        if spec.same_as is None:
+            assert spec.model is not None
+            return spec.model, _options(spec.profile, spec.options)
+        other = whole.policy if spec.same_as == POLICY else whole.agents.get(spec.same_as)
+        if other is None or other.model is None:
+            self.problems.append(f"{where}.same_as: {spec.same_as!r} is no agent with a model of its own")
+            return "", {}
+        # A simulated agent is its profile: one that drafts cannot review, so the reviewing self has its own.
+        if other.model.startswith("sim/"):
+            return "sim/overseer", _options(spec.profile, spec.options)
+        return other.model, {**other.options, **spec.options}
+
+    def _assessor(self, spec: ContextSpec, agents: list[Agent]) -> str | None:
+        if spec.by == "rules":
+            return None
+        if spec.by.startswith("embed/"):
+            agents.append(Agent(ASSESSOR, spec.by, 0))
+            return ASSESSOR
+        return spec.by
+
+    def _entry(self, index: int, spec: EntrySpec) -> Entry:
+        when = When(always=True) if spec.when == "always" else When(**spec.when.model_dump())
+        if spec.when != "always" and when == When():
+            self.problems.append(f"{self.path}: oversees[{index}].when: says nothing (leave it out to look always)")
+        return Entry(
+            who=(spec.who,) if isinstance(spec.who, str) else tuple(spec.who),
+            whom=(spec.whom,) if isinstance(spec.whom, str) else tuple(spec.whom),
+            when=when,
+            jury=self._jury(index, spec.jury),
+            budget=Budget(**spec.budget.model_dump()) if spec.budget else None,
+        )
+
+    def _jury(self, index: int, spec: JurySpec | str | None) -> Jury:
+        where = f"{self.path}: oversees[{index}].jury"
+        if spec is None:
+            return Jury()
+        if not isinstance(spec, JurySpec):
+            spec = JurySpec(rule=spec)  # type: ignore[arg-type]
+        if (spec.k is not None) != (spec.rule == "quorum"):
+            self.problems.append(f"{where}.k: belongs to `rule: quorum`, which requires it")
+        if (spec.weights is not None) != (spec.rule == "weighted"):
+            self.problems.append(f"{where}.weights: belongs to `rule: weighted`, which requires it")
+        weights = self._weights(where, spec.weights) if spec.weights is not None else ()
+        return Jury(spec.rule, spec.on_tie, spec.k or 0, weights, spec.missing)
+
+    def _weights(self, where: str, named: str) -> tuple[tuple[str, int], ...]:
+        path = self._beside(named)
+        try:
+            tree = load(path)
+        except ConfigError as error:
+            self.problems += [f"{where}.weights: {problem}" for problem in error.problems]
+            return ()
+        self.files.append(path)
+        if not isinstance(tree, dict) or not all(type(weight) is int for weight in tree.values()):
+            self.problems.append(f"{path}: must map each juror to a positive integer")
+            return ()
+        return tuple(sorted((str(juror), weight) for juror, weight in tree.items()))
+
+    def _tasks(self, spec: TasksSpec) -> None:
+        if spec.town is not None and spec.file is not None:
+            self.problems.append(f"{self.path}: tasks: say `town` or `file`, not both")
+
+
+def _options(profile: str | dict[str, Any] | None, options: Mapping[str, Any]) -> dict[str, object]:
+    return {**({"profile": profile} if profile is not None else {}), **options}

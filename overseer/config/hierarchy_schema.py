@@ -1,0 +1,158 @@
+"""The YAML of a hierarchy as a strict schema; `hierarchies` makes records of it.
+
+Before step 1 of the walk. Field names are the keys that people write; `json_schema` serves editors.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from overseer.models.recorded import Columns
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+Authority = Annotated[int, Field(ge=0, le=4)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ModelSpec(_Strict):
+    """What answers for an agent. `profile` is a simulated agent's; `options` are the provider's own (an endpoint …)."""
+
+    model: str = Field(pattern=r"^[a-z]+/.+$", description="provider/model, as in sim/overseer or openai/NAME")
+    profile: str | dict[str, Any] | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    timeout: Seconds | None = None
+
+
+class HumanSpec(_Strict):
+    """Persons on seats. Without `by` they are people at a console; `by: sim/human` simulates them, and reports say so."""
+
+    by: Literal["sim/human"] | None = None
+    persons: Positive = 1
+    profile: str | dict[str, Any] | None = None
+    timeout: Seconds | None = None
+
+
+class AgentSpec(_Strict):
+    """One overseer: a model, people (`human`), or another agent's model (`same_as`); `authority` has no default."""
+
+    model: str | None = Field(default=None, pattern=r"^[a-z]+/.+$")
+    human: HumanSpec | None = None
+    same_as: Name | None = None
+    authority: Authority
+    stakeholder: str | None = None
+    constitution: str | None = None
+    profile: str | dict[str, Any] | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    timeout: Seconds | None = None
+
+
+class WhenSpec(_Strict):
+    """When a stage looks; the keys given are alternatives."""
+
+    spot_check: Share | None = None
+    every: Positive | None = None
+    risk_at_least: Annotated[int, Field(ge=0, le=3)] | None = None
+    confidence_below: Share | None = None
+    disagreement: bool = False
+    escalated: bool = False
+
+
+class JurySpec(_Strict):
+    """How votes combine; `weights` names a YAML file of juror: positive integer."""
+
+    rule: Literal["unanimous", "majority", "any_objection", "quorum", "weighted"]
+    on_tie: Literal["escalate", "reject", "revise"] = "escalate"
+    k: Positive | None = None
+    weights: str | None = None
+    missing: Count = 0
+
+
+class BudgetSpec(_Strict):
+    reviews: Count | None = None
+    minutes: Annotated[float, Field(ge=0)] | None = None
+
+
+class EntrySpec(_Strict):
+    who: str | list[str]
+    whom: str | list[str]
+    when: Literal["always"] | WhenSpec = "always"
+    jury: JurySpec | Literal["unanimous", "majority", "any_objection"] | None = None
+    budget: BudgetSpec | None = None
+
+
+class ContextSpec(_Strict):
+    """`by`: the constitution's cue words (`rules`), an encoder's file (`embed/FILE`), or an agent's name."""
+
+    by: str = "rules"
+    unsure_below: Share = 0.7
+
+
+class CompareSpec(_Strict):
+    samples: Positive
+    who: str
+
+
+class SampleSpec(_Strict):
+    sample: Positive
+
+
+class TownSpec(_Strict):
+    """Tasks drawn from Town. `environment` names one of its environments, or several to draw from in turn."""
+
+    count: Positive = 1_000
+    environment: str | list[str] = "reference"
+    seed: Count = 7
+
+
+class TasksSpec(_Strict):
+    """Where tasks come from: Town, or a file of rows (CSV, JSONL, Parquet) with its columns named."""
+
+    town: TownSpec | None = None
+    file: str | None = None
+    columns: Columns = Field(default_factory=Columns)
+
+
+class ModelLimits(_Strict):
+    """`concurrency`: requests at once; `rate`: requests started in a second."""
+
+    concurrency: Positive = 16
+    rate: Annotated[float, Field(gt=0)] | None = None
+
+
+class Limits(_Strict):
+    """Operational bounds: `window` tasks under way at once, `deadline` seconds for a model's answer, limits by model."""
+
+    window: Positive = 64
+    deadline: Seconds = 120.0
+    models: dict[str, ModelLimits] = Field(default_factory=dict)
+
+
+class HierarchySpec(_Strict):
+    """A hierarchy's YAML file."""
+
+    name: Name
+    constitution: str
+    context: ContextSpec = Field(default_factory=ContextSpec)
+    policy: ModelSpec
+    agents: dict[Name, AgentSpec] = Field(default_factory=dict)
+    oversees: list[EntrySpec] = Field(default_factory=list)
+    rounds: Count = 0
+    principles: Literal["all", "escalating"] | SampleSpec = "all"
+    compare: CompareSpec | None = None
+    unselected: Literal["release", "withhold"] | None = None
+    tasks: TasksSpec = Field(default_factory=lambda: TasksSpec(town=TownSpec()))
+    limits: Limits = Field(default_factory=Limits)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a hierarchy's YAML, for editors."""
+    return HierarchySpec.model_json_schema()

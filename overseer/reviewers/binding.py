@@ -1,0 +1,84 @@
+"""Who answers for each agent: a reviewer for every name of a hierarchy, or one error with every agent that has none.
+
+Before the walk's step 7. An unbound role is an error: nothing ever falls back to another model. Backends are imported
+when an agent names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from overseer import models
+from overseer.errors import ConfigError
+from overseer.records import Agent
+from overseer.reviewers import Reviewer
+
+AsyncFunction = Callable[..., Any]
+Given = Mapping[str, Reviewer | AsyncFunction]
+"""Reviewers, or async functions, by an agent's name or by a model string `python/NAME`."""
+
+
+def bind(agents: Mapping[str, Agent], seed: str, beside: Path, given: Given) -> dict[str, Reviewer]:
+    """A reviewer for each agent that is not a person at a console.
+
+    `seed` decides the chances of simulated agents; files that model strings name are found beside the hierarchy's.
+    Raises `ConfigError` with every agent that cannot be bound, and `BackendMissing` where an extra is not installed.
+    """
+    problems: list[str] = []
+    unused = set(given) - set(agents) - {agent.model for agent in agents.values()}
+    problems += [f"given reviewer {name!r}: no agent has this name or model" for name in sorted(unused)]
+    bound: dict[str, Reviewer] = {}
+    for name, agent in agents.items():
+        try:
+            reviewer = _reviewer(agent, seed, beside, given)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        if reviewer is not None:
+            bound[name] = reviewer
+    if problems:
+        raise ConfigError(problems)
+    return bound
+
+
+def _reviewer(agent: Agent, seed: str, beside: Path, given: Given) -> Reviewer | None:
+    mine = given.get(agent.name, given.get(agent.model))
+    if mine is not None:
+        return _given(mine)
+    provider, _, name = agent.model.partition("/")
+    match provider:
+        case "human":
+            return None
+        case "sim":
+            from overseer.reviewers.simulated import simulated
+
+            return simulated(agent, seed)
+        case "recorded":
+            from overseer.models.recorded import RecordedPolicy
+
+            return RecordedPolicy()
+        case "embed":
+            from overseer.reviewers.embedding import load_judge
+
+            return load_judge(beside / name)
+        case "python":
+            raise ConfigError(f"agents.{agent.name}: {agent.model} is not given (pass it to `overseer.run(reviewers=…)`)")
+        case _ if provider in models.PROVIDERS:
+            from overseer.reviewers.model import ModelReviewer
+
+            return ModelReviewer(models.load(agent.model, agent.options, f"agents.{agent.name}"))
+    known = ["sim", "recorded", "embed", "python", "human", *models.PROVIDERS]
+    near = get_close_matches(provider, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+    raise ConfigError(f"agents.{agent.name}.model: unknown provider {provider!r} ({hint})")
+
+
+def _given(reviewer: Reviewer | AsyncFunction) -> Reviewer:
+    if hasattr(reviewer, "answer"):
+        return reviewer  # type: ignore[return-value]
+    from overseer.reviewers.function import FunctionReviewer
+
+    return FunctionReviewer(reviewer)

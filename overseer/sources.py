@@ -1,0 +1,83 @@
+"""Where a run's tasks come from: Town, a file of rows, or a program's own list; and the truth that joins them by id.
+
+Before the walk. Truth and labels are read when measures ask for them, never by a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from overseer import town
+from overseer.config.hierarchy_schema import TasksSpec, TownSpec
+from overseer.errors import ConfigError
+from overseer.hierarchy import unknown
+from overseer.models.recorded import Columns, Labels, grader, read_labels, read_rows, survey
+from overseer.records import Grade, Message, Task
+
+Grader = Callable[[Task, str], Grade | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Tasks in order and how many; `digest` identifies them, so that a resumed run draws the same.
+
+    `labels` are what people said of recorded answers, by task id; `grader` the ground truth, where there is one.
+    """
+
+    digest: str
+    total: int
+    tasks: Callable[[], Iterator[Task]]
+    labels: Callable[[], Mapping[str, Labels]]
+    grader: Callable[[], Grader]
+
+
+def open_source(spec: TasksSpec, beside: Path) -> Source:
+    """The source that a hierarchy's `tasks` describe; files are found beside its own. Raises `ConfigError`."""
+    if spec.file is not None:
+        path = Path(spec.file)
+        return rows(path if path.is_absolute() else beside / path, spec.columns)
+    return from_town(spec.town or TownSpec())
+
+
+def from_town(spec: TownSpec) -> Source:
+    """Town's tasks: the environments in turn, each counted through from 0."""
+    environments = [spec.environment] if isinstance(spec.environment, str) else list(spec.environment)
+    for name in environments:
+        if name not in town.ENVIRONMENTS:
+            raise ConfigError(f"tasks.town.environment: {unknown('environment', name, list(town.ENVIRONMENTS))}")
+
+    def tasks() -> Iterator[Task]:
+        for place in range(spec.count):
+            index, turn = divmod(place, len(environments))
+            yield town.make_task(spec.seed, environments[turn], index, place)
+
+    digest = f"town {town.VERSION}: {','.join(environments)} seed {spec.seed} count {spec.count}"
+    return Source(digest, spec.count, tasks, dict, lambda: town.grade)
+
+
+def rows(path: Path, columns: Columns) -> Source:
+    """A file's rows, each with the answer that somebody's model gave. Raises `ConfigError` for anything wrong in it."""
+    surveyed = survey(path, columns)
+
+    def tasks() -> Iterator[Task]:
+        return (task for task, _ in read_rows(path, columns))
+
+    def labels() -> Mapping[str, Labels]:
+        return read_labels(path, columns)
+
+    return Source(f"rows {surveyed.sha256}", surveyed.rows, tasks, labels, lambda: grader(labels()))
+
+
+def listed(given: Sequence[str | Task]) -> Source:
+    """A program's own tasks: whole `Task`s, or plain texts that become one-message tasks `task-0`, `task-1`, …"""
+    tasks = tuple(
+        each if isinstance(each, Task) else Task(f"task-{place}", (Message("user", each),), place)
+        for place, each in enumerate(given)
+    )
+    if len({task.id for task in tasks}) < len(tasks):
+        raise ConfigError("tasks: two tasks share an id (an id is a task's identity; number them)")
+    digest = sha256(repr(tasks).encode("utf-8", "surrogatepass")).hexdigest()
+    return Source(f"listed {digest}", len(tasks), lambda: iter(tasks), dict, lambda: lambda task, text: None)
