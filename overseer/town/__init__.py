@@ -1,0 +1,28 @@
+"""Town: an invented world whose truth is known, so that oversight can be measured against it.
+
+Read in this order: `world` (things and facts), `cues` (what shows intent, and the hidden rule), `environments` (shifts),
+`grammar` (tasks and truth), `answers` and `reading` (texts out and in), `communities` (norms that differ), `oracle`.
+Pure and deterministic. Truth joins tasks by id, in measures and simulated agents; it is in no request.
+"""
+
+from overseer.town.communities import COMMUNITY_PRINCIPLES
+from overseer.town.environments import ENVIRONMENTS
+from overseer.town.grammar import Shares, Truth, make_task, truth
+from overseer.town.oracle import SPIRIT, Report, grade, grade_by, report
+from overseer.town.world import COMMUNITIES, DOMAINS
+
+__all__ = [
+    "COMMUNITIES",
+    "COMMUNITY_PRINCIPLES",
+    "DOMAINS",
+    "ENVIRONMENTS",
+    "SPIRIT",
+    "Report",
+    "Shares",
+    "Truth",
+    "grade",
+    "grade_by",
+    "make_task",
+    "report",
+    "truth",
+]
