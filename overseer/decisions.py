@@ -17,12 +17,13 @@ from overseer.records import (
     Cast,
     Decision,
     Evaluation,
+    Failure,
     Finding,
     Jury,
+    Outcome,
     Rulebook,
     Stage,
     Strike,
-    Outcome,
     Task,
     Verdict,
     Vote,
@@ -44,7 +45,7 @@ def is_due(stage: Stage, task: Task, risk: int, audit: Audit) -> bool:
 
 
 def is_mandatory(stage: Stage, task: Task, audit: Audit) -> bool:
-    """Is this the one look of `every: n` in the task's block of n places? The last, short block is drawn by its length."""
+    """Is this the one look of `every: n` in its block of n places? The last block is drawn by its true length."""
     every = stage.when.every
     if every is None:
         return False
@@ -134,9 +135,12 @@ _SEAT_STRICTNESS: Mapping[Cast, int] = {
 }
 
 
-def standing(casts: Iterable[Cast]) -> Cast:
-    """What a juror's seats say together: all must approve, the strictest stands, a failure above all."""
-    return max(casts, key=_SEAT_STRICTNESS.__getitem__)
+def standing(votes: Iterable[Vote]) -> dict[str, Cast]:
+    """What each juror's seats say together: all must approve, the strictest stands, a failure above all."""
+    casts: dict[str, Cast] = {}
+    for vote in votes:
+        casts[vote.juror] = max(casts.get(vote.juror, "approve"), vote.cast, key=_SEAT_STRICTNESS.__getitem__)
+    return casts
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +157,8 @@ class Tally:
 
 
 def tally(casts: Mapping[str, Cast], jury: Jury) -> Tally:
-    """Count the jurors' standing casts by the jury's weights."""
-    weights = dict(jury.weights)
+    """Count the jurors' standing casts, by weight where the jury is weighted."""
+    weights = dict(jury.weights) if jury.rule == "weighted" else {}
     counts: dict[Cast, int] = {}
     for juror, cast in casts.items():
         counts[cast] = counts.get(cast, 0) + weights.get(juror, 1)
@@ -179,8 +183,9 @@ def poll(votes: Tally, jury: Jury) -> Result:
         return "approve"
     if objected:
         return objection
-    tied = jury.rule in ("majority", "weighted") and jury.on_tie != "escalate"
-    return jury.on_tie if tied and jury.on_tie != "escalate" else "split"
+    if jury.rule in ("majority", "weighted") and jury.on_tie != "escalate":
+        return jury.on_tie
+    return "split"
 
 
 # --- the rule table ------------------------------------------------------------------------------------------------
@@ -244,11 +249,11 @@ def has_unborne_failure(votes: Sequence[Vote], jury: Jury, persons: frozenset[st
     """Is there a failure that the jury does not bear? Only a model's failure to answer is borne, `missing` at most."""
     missing = 0
     for vote in votes:
-        if vote.cast != "failure":
-            continue
-        if vote.juror in persons or vote.answer.kind not in ("transport", "deadline"):  # type: ignore[union-attr]
-            return True
-        missing += 1
+        match vote.answer:
+            case Failure(kind="transport" | "deadline") if vote.juror not in persons:
+                missing += 1
+            case Failure():
+                return True
     return missing > jury.missing
 
 
@@ -288,7 +293,7 @@ WITHHELD_RULES = frozenset({"rounds_spent", "no_reviser"})
 """Escalations that nobody answered but whose meaning is plain: the output was objected to, and not mended."""
 
 
-def outcome(evaluations: Sequence[Evaluation]) -> tuple[Literal["released", "withheld", "unjudged"], str]:
+def outcome(evaluations: Sequence[Evaluation]) -> tuple[Outcome, str]:
     """What becomes of the output of a draft that stages looked at, and the rule that says so."""
     word = last_word(evaluations)
     assert word is not None, "a draft nobody looked at has no last word: `unselected` speaks"
@@ -305,7 +310,9 @@ def outcome(evaluations: Sequence[Evaluation]) -> tuple[Literal["released", "wit
             return "unjudged", NOTHING_MATCHED
 
 
-def tiers_of(findings: Iterable[tuple[str, Finding]], rulebooks: Mapping[str, Rulebook]) -> list[tuple[str, Finding, int]]:
+def tiers_of(
+    findings: Iterable[tuple[str, Finding]], rulebooks: Mapping[str, Rulebook]
+) -> list[tuple[str, Finding, int]]:
     """Join each juror's findings with the tiers that their own rulebook gives the principles."""
     placed = []
     for juror, finding in findings:

@@ -7,86 +7,46 @@ from a script, or from the journal. What decides stands in `decisions`.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar, assert_never
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
 
-from overseer import context as contexts
 from overseer import decisions
-from overseer.constitution import focus
 from overseer.hierarchy import Hierarchy
 from overseer.records import (
-    MUST_NOT_STAND,
-    AssessRequest,
     Audit,
     Cast,
     Compared,
-    CompareRequest,
-    Comparison,
-    Context,
     Critique,
     CritiqueRequest,
+    Decision,
     Draft,
-    DraftRequest,
     Episode,
     Evaluation,
     Failure,
-    Finding,
-    Principle,
+    Outcome,
     Reply,
-    ReplyValue,
-    Request,
     ReviseRequest,
-    Rulebook,
     RuleRequest,
     Ruling,
     Stage,
+    Strike,
     Task,
     Text,
     Vote,
     binding,
     text_hash,
 )
-
-Batch = tuple[Request, ...]
-Replies = Sequence[Reply]
-Returned = TypeVar("Returned")
-Step = Generator[Batch, Replies, Returned]
-
-
-@dataclass(slots=True)
-class _Walk:
-    """What a task's oversight carries from draft to draft."""
-
-    task: Task
-    hierarchy: Hierarchy
-    audit: Audit
-    context: Context = field(init=False)
-    requests: int = 0
-    failures: int = 0
-    rounds: int = 0
-    looked: set[str] = field(default_factory=set)
-    """Stages that have looked at this task, on any draft: they look again on each."""
-    modified: set[tuple[str, int]] = field(default_factory=set)
-    """Seats that have put a text of their own in the output's place: a second one is an escalation."""
-    author: tuple[str, int, str] | None = None
-    """Juror, seat and person whose modification the present draft is."""
-
-    def rulebook(self, agent: str) -> Rulebook:
-        return self.hierarchy.rulebook(agent, self.context)
-
-    def focus(self, rulebook: Rulebook, round_: int) -> tuple[Principle, ...]:
-        return focus(rulebook, self.hierarchy.select, self.audit.key, self.task.id, round_)
+from overseer.walk import Batch, Step, Walk, ask, begin, compare
 
 
 def oversee(task: Task, hierarchy: Hierarchy, audit: Audit) -> Step[Episode]:
     """Take one task through the hierarchy: assess, draft, compare, then sweep draft after draft until the last word."""
-    walk = _Walk(task, hierarchy, audit)
-    walk.context = yield from _assess(walk)
-    samples = yield from _sample(walk)
+    walk = Walk(task, hierarchy, audit)
+    samples = yield from begin(walk)
     if samples[0] is None:
         return _ended(walk, (), (), (), (), "unjudged", "no_draft")
-    comparisons = yield from _compare(walk, samples)
+    comparisons = yield from compare(walk, samples)
     drafts = [samples[0]]
     evaluations: list[Evaluation] = []
     while True:
@@ -97,21 +57,19 @@ def oversee(task: Task, hierarchy: Hierarchy, audit: Audit) -> Step[Episode]:
         drafts.append(revised)
     if found:
         outcome, rule = decisions.outcome(found)
-    elif hierarchy.unselected == "release":
-        outcome, rule = "released", "not_selected"
     else:
-        outcome, rule = "withheld", "not_selected"
+        outcome, rule = "released" if hierarchy.unselected == "release" else "withheld", "not_selected"
     taken = tuple(sample for sample in samples if sample is not None)
     return _ended(walk, taken, comparisons, drafts, evaluations, outcome, rule)
 
 
 def _ended(
-    walk: _Walk,
+    walk: Walk,
     samples: Sequence[Draft],
     comparisons: Sequence[Compared],
     drafts: Sequence[Draft],
     evaluations: Sequence[Evaluation],
-    outcome: decisions.Outcome,
+    outcome: Outcome,
     rule: str,
 ) -> Episode:
     return Episode(
@@ -130,127 +88,10 @@ def _ended(
     )
 
 
-# --- asking --------------------------------------------------------------------------------------------------------
-
-
-def _ask(walk: _Walk, batch: Batch) -> Step[tuple[ReplyValue, ...]]:
-    """Yield a batch and take in its replies, each checked against its request."""
-    replies = yield batch
-    values = tuple(received(request, reply) for request, reply in zip(batch, replies, strict=True))
-    walk.requests += len(batch)
-    walk.failures += sum(isinstance(value, Failure) for value in values)
-    return values
-
-
-def received(request: Request, reply: Reply) -> ReplyValue:
-    """What a reply is worth: its value, or a `Failure` if it answers something else or contradicts itself."""
-    if reply.request != request.id or reply.binding != binding(request):
-        return Failure("misbound", "the reply is bound to another request, output, rulebook or reviewer")
-    value = reply.value
-    match request, value:
-        case _, Failure():
-            return value
-        case AssessRequest(), Context(domains, risk, complexity, confidence, every_layer):
-            sound = bool(domains) and not every_layer and risk in range(4) and complexity in range(4)
-            return value if sound and 0 <= confidence <= 1 else Failure("malformed", "a context out of range")
-        case (DraftRequest() | ReviseRequest()), Text():
-            return value if value.text.strip() else Failure("malformed", "an empty answer")
-        case CritiqueRequest(), Critique():
-            if not 0 <= value.confidence <= 1:
-                return Failure("malformed", "a confidence out of range")
-            return _contradiction(request.rulebook, value.verdict, value.findings) or value
-        case RuleRequest(), Ruling():
-            if (value.text is not None) != (value.action == "modify"):
-                return Failure("malformed", "a modification without its text, or a text without one")
-            return _contradiction(request.rulebook, value.action, value.findings) or value
-        case CompareRequest(), Comparison():
-            return value if 0 <= value.confidence <= 1 else Failure("malformed", "a confidence out of range")
-        case _:
-            return Failure("malformed", f"a {type(value).__name__} does not answer a {type(request).__name__}")
-
-
-def _contradiction(rulebook: Rulebook, verdict: str, findings: Sequence[Finding]) -> Failure | None:
-    for finding in findings:
-        if rulebook.tier(finding.principle) is None:
-            return Failure("malformed", f"a finding on {finding.principle!r}, which is not in force")
-        if finding.severity not in range(5):
-            return Failure("malformed", "a severity out of range")
-        if verdict == "approve" and finding.severity >= MUST_NOT_STAND:
-            return Failure("malformed", "an approval with a finding that must not stand")
-    return None
-
-
-# --- context, first drafts, comparisons ----------------------------------------------------------------------------
-
-
-def _assess(walk: _Walk) -> Step[Context]:
-    hierarchy, task = walk.hierarchy, walk.task
-    assessed: ReplyValue
-    if hierarchy.assessor is None:
-        assessed = contexts.assess(task.text, hierarchy.constitution.cues)
-    else:
-        domains = hierarchy.constitution.domains
-        request = AssessRequest(f"{task.id}/assess", hierarchy.assessor, task, domains)
-        (assessed,) = yield from _ask(walk, (request,))
-    if not isinstance(assessed, Context):
-        assessed = Failure("refused", "not assessed")
-    return contexts.in_force(assessed, hierarchy.unsure_below)
-
-
-def _sample(walk: _Walk) -> Step[tuple[Draft | None, ...]]:
-    """The first drafts: sample 0 goes on to review, None where one failed."""
-    task, compare = walk.task, walk.hierarchy.compare
-    policy = walk.hierarchy.policy
-    count = compare.samples if compare else 1
-    batch = tuple(DraftRequest(f"{task.id}/draft/{sample}", policy, task, sample) for sample in range(count))
-    values = yield from _ask(walk, batch)
-    return tuple(
-        Draft(0, value.text, text_hash(value.text), policy) if isinstance(value, Text) else None for value in values
-    )
-
-
-def _compare(walk: _Walk, samples: Sequence[Draft | None]) -> Step[tuple[Compared, ...]]:
-    """Judge all ordered pairs of samples; the two orders of a pair must agree."""
-    compare, task = walk.hierarchy.compare, walk.task
-    if compare is None:
-        return ()
-    rulebook = walk.rulebook(compare.who)
-    principles = walk.focus(rulebook, 0)
-    taken = [(number, sample) for number, sample in enumerate(samples) if sample is not None]
-    batch = tuple(
-        CompareRequest(
-            f"{task.id}/compare/{i}-{j}", compare.who, task, walk.context, rulebook, principles, first, second
-        )
-        for i, first in taken
-        for j, second in taken
-        if i != j
-    )
-    if not batch:
-        return ()
-    values = yield from _ask(walk, batch)
-    by_id = {request.id: value for request, value in zip(batch, values, strict=True)}
-    return tuple(
-        _agreed(i, j, by_id[f"{task.id}/compare/{i}-{j}"], by_id[f"{task.id}/compare/{j}-{i}"])
-        for i, _ in taken
-        for j, _ in taken
-        if i < j
-    )
-
-
-def _agreed(i: int, j: int, forth: ReplyValue, back: ReplyValue) -> Compared:
-    if isinstance(forth, Comparison) and isinstance(back, Comparison):
-        confidence = min(forth.confidence, back.confidence)
-        if (forth.better, back.better) == ("first", "second"):
-            return Compared(i, j, i, confidence)
-        if (forth.better, back.better) == ("second", "first"):
-            return Compared(i, j, j, confidence)
-    return Compared(i, j, None, 0.0)
-
-
 # --- the levels, on one draft --------------------------------------------------------------------------------------
 
 
-def sweep(walk: _Walk, draft: Draft) -> Step[tuple[list[Evaluation], Draft | None]]:
+def sweep(walk: Walk, draft: Draft) -> Step[tuple[list[Evaluation], Draft | None]]:
     """Level by level, let every stage that is due look at the draft; stop at the end, or at a revision.
 
     Returns the evaluations made and the next draft, None where the walk ends on this one.
@@ -260,10 +101,10 @@ def sweep(walk: _Walk, draft: Draft) -> Step[tuple[list[Evaluation], Draft | Non
     while due := _lowest_due(walk, found):
         looks = [look(walk, stage, draft, found) for stage in due]
         asked: Batch = tuple(request for each in looks for request in each.requests.values())
-        values = iter((yield from _ask(walk, asked)) if asked else ())
+        replies = iter((yield from ask(walk, asked)) if asked else ())
         for each in looks:
-            found[each.stage.id] = _evaluate(walk, each, dict(zip(each.requests, values, strict=False)))
-        walk.looked.update(stage.id for stage in due)
+            found[each.stage.id] = _evaluate(walk, each, dict(zip(each.requests, replies, strict=False)))
+        walk.due.update(stage.id for stage in due)
         word = decisions.last_word(found.values())
         if word is None or word.decision.action != "revise":
             continue
@@ -274,29 +115,20 @@ def sweep(walk: _Walk, draft: Draft) -> Step[tuple[list[Evaluation], Draft | Non
             attempts += 1
         if revised is not None:
             return list(found.values()), revised
-        for each in returned:
-            found[each.stage] = replace(each, decision=decisions.Decision("escalate", "no_revision"))
+        for sent_back in returned:
+            found[sent_back.stage] = replace(sent_back, decision=Decision("escalate", "no_revision"))
     return list(found.values()), None
 
 
-def _lowest_due(walk: _Walk, found: Mapping[str, Evaluation]) -> tuple[Stage, ...]:
+def _lowest_due(walk: Walk, found: Mapping[str, Evaluation]) -> tuple[Stage, ...]:
     """The stages of the lowest level with any that are due on this draft and have not looked at it."""
     due: list[Stage] = []
     for stage in walk.hierarchy.stages:
         if due and stage.level > due[0].level:
             break
-        if stage.id not in found and _is_due(walk, stage, found):
+        if stage.id not in found and (stage.id in walk.due or decisions.wakes(stage.when, _nearest(stage, found))):
             due.append(stage)
     return tuple(due)
-
-
-def _is_due(walk: _Walk, stage: Stage, found: Mapping[str, Evaluation]) -> bool:
-    return (
-        stage.id in walk.looked
-        or (stage.level == 1 and walk.context.every_layer)
-        or decisions.is_due(stage, walk.task, walk.context.risk, walk.audit)
-        or decisions.wakes(stage.when, _nearest(walk.hierarchy, stage, found))
-    )
 
 
 def _answered(stage: Stage, found: Mapping[str, Evaluation]) -> list[Evaluation]:
@@ -305,7 +137,7 @@ def _answered(stage: Stage, found: Mapping[str, Evaluation]) -> list[Evaluation]
     return sorted(held, key=lambda evaluation: (-evaluation.level, evaluation.stage))
 
 
-def _nearest(hierarchy: Hierarchy, stage: Stage, found: Mapping[str, Evaluation]) -> list[Evaluation]:
+def _nearest(stage: Stage, found: Mapping[str, Evaluation]) -> list[Evaluation]:
     """Of those, the ones that no other stage it answers answers."""
     held = _answered(stage, found)
     answered = {id_ for evaluation in held for id_ in evaluation.answers}
@@ -328,7 +160,7 @@ class _Look:
     carried: Mapping[_Seat, Vote]
 
 
-def look(walk: _Walk, stage: Stage, draft: Draft, found: Mapping[str, Evaluation]) -> _Look:
+def look(walk: Walk, stage: Stage, draft: Draft, found: Mapping[str, Evaluation]) -> _Look:
     """What a stage asks its jurors, seat by seat; the author of a modification that all below approve is not asked."""
     below = tuple(_answered(stage, found))
     requests: dict[_Seat, CritiqueRequest | RuleRequest] = {}
@@ -349,7 +181,7 @@ def _all_approve(below: Iterable[Evaluation]) -> bool:
 
 
 def _review(
-    walk: _Walk, stage: Stage, juror: str, seat: int, draft: Draft, below: tuple[Evaluation, ...]
+    walk: Walk, stage: Stage, juror: str, seat: int, draft: Draft, below: tuple[Evaluation, ...]
 ) -> CritiqueRequest | RuleRequest:
     rulebook = walk.rulebook(juror)
     principles = walk.focus(rulebook, draft.number)
@@ -376,13 +208,11 @@ def _review(
     )
 
 
-def _evaluate(walk: _Walk, asked: _Look, values: Mapping[_Seat, ReplyValue]) -> Evaluation:
+def _evaluate(walk: Walk, asked: _Look, replies: Mapping[_Seat, Reply]) -> Evaluation:
     """Count the seats' answers, settle conflicts, combine the votes, and decide."""
     stage = asked.stage
-    votes, strikes = _count(walk, asked, values)
-    casts: dict[str, Cast] = {
-        juror: decisions.standing(vote.cast for vote in votes if vote.juror == juror) for juror in stage.who
-    }
+    votes, strikes = _count(walk, asked, replies)
+    casts = decisions.standing(votes)
     authority = {juror: walk.hierarchy.agents[juror].authority for juror in stage.who}
     situation = decisions.Situation(
         result=decisions.poll(decisions.tally(casts, stage.jury), stage.jury),
@@ -392,7 +222,7 @@ def _evaluate(walk: _Walk, asked: _Look, values: Mapping[_Seat, ReplyValue]) -> 
         tier_conflict=any(strike.equal_tiers for strike in strikes),
         rounds_left=walk.rounds < walk.hierarchy.rounds,
         reviser=walk.hierarchy.can_revise,
-        modification=any(_in_hand(vote, casts[vote.juror]) for vote in votes),
+        modification=any(_in_hand(vote, casts) for vote in votes),
         revision_failed=False,
         bound=all(_is_bound(vote, asked) for vote in votes if vote.cast == "approve"),
     )
@@ -409,18 +239,38 @@ def _evaluate(walk: _Walk, asked: _Look, values: Mapping[_Seat, ReplyValue]) -> 
 
 
 def _is_bound(vote: Vote, asked: _Look) -> bool:
+    """Came this approval bound to this draft's number and output, the rulebook in force and its reviewer?"""
     request = asked.requests.get((vote.juror, vote.seat))
     return vote.carried if request is None else vote.bound == binding(request)
 
 
-def _count(
-    walk: _Walk, asked: _Look, values: Mapping[_Seat, ReplyValue]
-) -> tuple[tuple[Vote, ...], tuple[decisions.Strike, ...]]:
+def _count(walk: Walk, asked: _Look, replies: Mapping[_Seat, Reply]) -> tuple[tuple[Vote, ...], tuple[Strike, ...]]:
     """Each seat's answer and what it counts as, by juror and seat, with the conflicts that were settled."""
+    answers = _answers(asked, replies)
+    findings = [
+        (juror, finding)
+        for (juror, _), answer in answers.items()
+        if not isinstance(answer, Failure)
+        for finding in answer.findings
+    ]
+    strikes: tuple[Strike, ...] = ()
+    if findings:
+        rulebooks = {juror: walk.rulebook(juror) for juror in asked.stage.who}
+        strikes = decisions.settle(asked.draft.text, decisions.tiers_of(findings, rulebooks))
+    votes = []
+    for key, answer in answers.items():
+        carried = key in asked.carried
+        bound = asked.carried[key].bound if carried else replies[key].binding
+        votes.append(Vote(*key, answer, _cast(walk, key, answer, strikes), bound, carried))
+    return tuple(votes), strikes
+
+
+def _answers(asked: _Look, replies: Mapping[_Seat, Reply]) -> dict[_Seat, Critique | Ruling | Failure]:
+    """Each seat's answer, by juror and seat; a name that already sits on a seat of the stage is a failure."""
     answers: dict[_Seat, Critique | Ruling | Failure] = {}
     names: set[str] = set()
     for key in sorted([*asked.requests, *asked.carried]):
-        answer = asked.carried[key].answer if key in asked.carried else values[key]
+        answer = asked.carried[key].answer if key in asked.carried else replies[key].value
         assert isinstance(answer, Critique | Ruling | Failure), "`received` lets nothing else answer a review"
         if isinstance(answer, Ruling):
             if answer.person in names:
@@ -428,27 +278,10 @@ def _count(
             else:
                 names.add(answer.person)
         answers[key] = answer
-    rulebooks = {juror: walk.rulebook(juror) for juror in asked.stage.who}
-    findings = [
-        (juror, finding)
-        for (juror, _), answer in answers.items()
-        if not isinstance(answer, Failure)
-        for finding in answer.findings
-    ]
-    strikes = decisions.settle(asked.draft.text, decisions.tiers_of(findings, rulebooks))
-    votes = []
-    for key, answer in answers.items():
-        if key in asked.carried and not isinstance(answer, Failure):
-            votes.append(asked.carried[key])
-        else:
-            bound = binding(asked.requests[key]) if key in asked.requests else ""
-            votes.append(Vote(*key, answer, _cast(walk, key, answer, strikes), bound))
-    return tuple(votes), strikes
+    return answers
 
 
-def _cast(
-    walk: _Walk, key: _Seat, answer: Critique | Ruling | Failure, strikes: Sequence[decisions.Strike]
-) -> Cast:
+def _cast(walk: Walk, key: _Seat, answer: Critique | Ruling | Failure, strikes: Sequence[Strike]) -> Cast:
     """What one seat's answer counts as."""
     verdict: Cast
     match answer:
@@ -471,27 +304,25 @@ def _cast(
 # --- revisions -----------------------------------------------------------------------------------------------------
 
 
-def _in_hand(vote: Vote, stands: Cast) -> bool:
-    """Is this seat's modification its juror's standing vote?"""
-    return (
-        isinstance(vote.answer, Ruling) and vote.answer.action == "modify" and vote.cast == "revise" and stands == "revise"
-    )
+def _in_hand(vote: Vote, casts: Mapping[str, Cast]) -> bool:
+    """Is this seat's answer a modification, and its juror's standing vote?"""
+    modifies = isinstance(vote.answer, Ruling) and vote.answer.action == "modify"
+    return modifies and vote.cast == "revise" and casts[vote.juror] == "revise"
 
 
-def _modification(walk: _Walk, draft: Draft, returned: Sequence[Evaluation]) -> Draft | None:
+def _modification(walk: Walk, draft: Draft, returned: Sequence[Evaluation]) -> Draft | None:
     """The first modification among the decisions that take effect: level, stage id, juror, seat."""
     for evaluation in returned:
+        casts = decisions.standing(evaluation.votes)
         for vote in evaluation.votes:
-            stands = decisions.standing(other.cast for other in evaluation.votes if other.juror == vote.juror)
-            if _in_hand(vote, stands):
-                assert isinstance(vote.answer, Ruling) and vote.answer.text is not None
-                walk.author = (vote.juror, vote.seat, vote.answer.person)
-                text = vote.answer.text
-                return Draft(draft.number + 1, text, text_hash(text), vote.answer.person)
+            match vote.answer:
+                case Ruling(text=str(text), person=person) if _in_hand(vote, casts):
+                    walk.author = (vote.juror, vote.seat, person)
+                    return Draft(draft.number + 1, text, text_hash(text), person)
     return None
 
 
-def _revise(walk: _Walk, draft: Draft, returned: Sequence[Evaluation], attempt: int) -> Step[Draft | None]:
+def _revise(walk: Walk, draft: Draft, returned: Sequence[Evaluation], attempt: int) -> Step[Draft | None]:
     """Ask the policy to revise the draft after the evaluations that sent it back; None if it fails."""
     policy = walk.hierarchy.policy
     rulebook = walk.rulebook(policy)
@@ -506,9 +337,10 @@ def _revise(walk: _Walk, draft: Draft, returned: Sequence[Evaluation], attempt: 
         draft,
         tuple(returned),
     )
-    (value,) = yield from _ask(walk, (request,))
-    if not isinstance(value, Text):
+    (reply,) = yield from ask(walk, (request,))
+    if not isinstance(reply.value, Text):
         return None
     walk.rounds += 1
     walk.author = None
-    return Draft(draft.number + 1, value.text, text_hash(value.text), policy, tuple(p.id for p in principles))
+    text = reply.value.text
+    return Draft(draft.number + 1, text, text_hash(text), policy, tuple(principle.id for principle in principles))
