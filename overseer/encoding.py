@@ -1,0 +1,212 @@
+"""Tasks, replies and episodes as JSON: what a journal keeps, and what a record is hashed over.
+
+Beside the walk's step 8. Reading is strict: unknown fields, other types, NaN and infinities are `Malformed`. Knows
+nothing of files or of who answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic_core import PydanticSerializationError
+
+from overseer.errors import Malformed
+from overseer.records import (
+    Comparison,
+    Context,
+    Critique,
+    Episode,
+    Failure,
+    Outcome,
+    Reply,
+    ReplyValue,
+    Ruling,
+    Task,
+    Text,
+    Usage,
+)
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class _ReplyRow:
+    """A reply with its value under the name of its kind: read five times faster than a union without tags."""
+
+    request: str
+    binding: str
+    context: Context | None = None
+    text: Text | None = None
+    critique: Critique | None = None
+    comparison: Comparison | None = None
+    ruling: Ruling | None = None
+    failure: Failure | None = None
+    usage: Usage = field(default_factory=Usage)
+
+    def reply(self) -> Reply:
+        values = (self.context, self.text, self.critique, self.comparison, self.ruling, self.failure)
+        given = [value for value in values if value is not None]
+        if len(given) != 1:
+            raise Malformed(f"a reply with {len(given)} values (exactly one)")
+        return Reply(self.request, self.binding, given[0], self.usage)
+
+
+def _reply_row(reply: Reply) -> _ReplyRow:
+    value: ReplyValue = reply.value
+    match value:
+        case Critique():
+            return _ReplyRow(reply.request, reply.binding, critique=value, usage=reply.usage)
+        case Text():
+            return _ReplyRow(reply.request, reply.binding, text=value, usage=reply.usage)
+        case Context():
+            return _ReplyRow(reply.request, reply.binding, context=value, usage=reply.usage)
+        case Comparison():
+            return _ReplyRow(reply.request, reply.binding, comparison=value, usage=reply.usage)
+        case Ruling():
+            return _ReplyRow(reply.request, reply.binding, ruling=value, usage=reply.usage)
+        case Failure():
+            return _ReplyRow(reply.request, reply.binding, failure=value, usage=reply.usage)
+        case _:  # an answer from a stranger's code: not what a type checker saw
+            raise Malformed(f"a {type(value).__name__} is no answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A person's reply, with what a budget must know of it.
+
+    `agent` sits on `stage`. `mandatory`: outside the budget. `grant`: the stage's first look at this task beyond the
+    mandatory ones, which a budget counts; looks again ride on it.
+    """
+
+    agent: str
+    stage: str
+    mandatory: bool
+    grant: bool
+    reply: Reply
+
+    @property
+    def seconds(self) -> float:
+        """The time that the person took; none where they failed to answer."""
+        return self.reply.value.seconds if isinstance(self.reply.value, Ruling) else 0.0
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an episode ended, where its task stands in the input, and the digest that its replay must come to."""
+
+    place: int
+    outcome: Outcome
+    rule: str
+    digest: str
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class _RuledRow:
+    agent: str
+    stage: str
+    mandatory: bool
+    grant: bool
+    reply: _ReplyRow
+
+
+_TASK = TypeAdapter(Task)
+_REPLY = TypeAdapter(_ReplyRow)
+_RULED = TypeAdapter(_RuledRow)
+_ENDED = TypeAdapter(Ended)
+_EPISODE = TypeAdapter(Episode)
+
+
+def encode_task(task: Task) -> str:
+    """A task as JSON. `Malformed` if a text in it is not Unicode (a lone surrogate)."""
+    return _encode(_TASK, task)
+
+
+def decode_task(body: bytes | str) -> Task:
+    """The task that was encoded. `Malformed` if it is not one."""
+    try:
+        return _TASK.validate_json(body, strict=True, extra="forbid")
+    except ValidationError as error:
+        raise Malformed(f"not a task: {_first(error)}") from error
+
+
+def encode_reply(reply: Reply) -> str:
+    """A reply as JSON. `Malformed` if it holds what JSON cannot: a lone surrogate, another type."""
+    return _encode(_REPLY, _reply_row(reply))
+
+
+def decode_reply(body: bytes | str) -> Reply:
+    """The reply that was encoded. `Malformed` if it is not one, or not finite."""
+    try:
+        return _REPLY.validate_json(body).reply()
+    except ValidationError as error:
+        raise Malformed(f"not a reply: {_first(error)}") from error
+
+
+def encode_ruled(ruled: Ruled) -> str:
+    """A person's reply as JSON, with what a budget must know of it."""
+    row = _RuledRow(ruled.agent, ruled.stage, ruled.mandatory, ruled.grant, _reply_row(ruled.reply))
+    return _encode(_RULED, row)
+
+
+def decode_ruled(body: bytes | str) -> Ruled:
+    """The person's reply that was encoded. `Malformed` if it is not one."""
+    try:
+        row = _RULED.validate_json(body)
+    except ValidationError as error:
+        raise Malformed(f"not a person's reply: {_first(error)}") from error
+    return Ruled(row.agent, row.stage, row.mandatory, row.grant, row.reply.reply())
+
+
+def encode_ended(episode: Episode) -> str:
+    """The end of an episode as JSON."""
+    return _encode(_ENDED, Ended(episode.task.place, episode.outcome, episode.rule, digest(episode)))
+
+
+def decode_ended(body: bytes | str) -> Ended:
+    """The end that was encoded. `Malformed` if it is not one."""
+    try:
+        return _ENDED.validate_json(body)
+    except ValidationError as error:
+        raise Malformed(f"not an end: {_first(error)}") from error
+
+
+_TIMELESS: Mapping[str, Any] = {
+    "evaluations": {"__all__": {"votes": {"__all__": {"answer": {"seconds"}}}}},
+    "rulebook": {"principles"},
+}
+
+
+def canonical(episode: Episode) -> bytes:
+    """An episode in the one form that is hashed: JSON in field order, without times.
+
+    The only time in an episode is `Ruling.seconds`; what a reply cost (`Usage`) is no part of it. The rulebook stands
+    by its layers, settlements and hash, which covers its principles.
+    """
+    return _EPISODE.dump_json(episode, exclude=_TIMELESS)
+
+
+def digest(episode: Episode) -> str:
+    """SHA-256 of the canonical episode, in hex."""
+    return sha256(canonical(episode)).hexdigest()
+
+
+Value = TypeVar("Value")
+
+
+def _encode(adapter: TypeAdapter[Value], value: Value) -> str:
+    try:
+        return adapter.dump_json(value, exclude_defaults=True, warnings="error").decode()
+    except PydanticSerializationError as error:
+        raise Malformed(str(error).splitlines()[0]) from error
+
+
+def _first(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, found['loc'])) or 'body'}: {found['msg']}"
