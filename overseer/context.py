@@ -23,15 +23,16 @@ _WORDS = re.compile(r"\w+")
 def assess(text: str, cues: Cues) -> Context:
     """The likeliest domains (two at most), risk, complexity and confidence, from the cue words that the text holds.
 
-    Each different cue counts once, however often it is said. Every one is taken to point to its domain with
-    `CUE_TRUST` and else to any other alike; the confidence is the probability that so comes to the first domain:
-    one over the number of domains where no cue speaks, which is then the default domain. Risk and complexity are
-    the highest levels that a word raises to.
+    Each different cue counts once, however often it is said. Every one is taken to point to its domain with `CUE_TRUST`
+    and else to any other alike; the confidence is the probability that so comes to the first domain, but never more
+    than its share of the cues spoken: cues that contradict one another were not independent. Where none speaks, it is
+    one over the number of domains, for the default domain. Risk and complexity are the highest levels that a word
+    raises to. If words of risk 0 are given, and no word of any risk speaks, the risk is unknown: half the confidence.
     """
     index = _index(cues)
     spoken = _WORDS.findall(text.lower())
     votes: dict[str, int] = {}
-    levels = {"risk": 0, "complexity": 0}
+    levels = {"risk": -1, "complexity": -1}
     line = f" {' '.join(spoken)} "
     for hit in index.words.intersection(spoken):
         for cue in index.first_words[hit]:
@@ -40,13 +41,20 @@ def assess(text: str, cues: Cues) -> Context:
                     votes[cue.domain] = votes.get(cue.domain, 0) + 1
                 elif cue.level > levels[cue.scale]:
                     levels[cue.scale] = cue.level
+    domains, confidence = _likeliest(votes, index)
+    if index.knows_harmless and levels["risk"] < 0:
+        confidence /= 2
+    return Context(domains, max(0, levels["risk"]), max(0, levels["complexity"]), confidence)
+
+
+def _likeliest(votes: Mapping[str, int], index: _Index) -> tuple[tuple[str, ...], float]:
     if not votes:
-        return Context((cues.default_domain,), levels["risk"], levels["complexity"], 1 / index.domains)
+        return (index.default,), 1 / index.domains
     ranked = sorted(votes, key=lambda domain: (-votes[domain], index.order[domain]))
-    weights = [index.odds ** (votes[domain] - votes[ranked[0]]) for domain in ranked]
-    silent = (index.domains - len(ranked)) * index.odds ** -votes[ranked[0]]
-    confidence = 1 / (sum(weights) + silent)
-    return Context(tuple(ranked[:2]), levels["risk"], levels["complexity"], confidence)
+    most = votes[ranked[0]]
+    others = sum(index.odds ** (votes[domain] - most) for domain in ranked[1:])
+    silent = (index.domains - len(ranked)) * index.odds**-most
+    return tuple(ranked[:2]), min(1 / (1 + others + silent), most / sum(votes.values()))
 
 
 def in_force(assessed: Context | Failure, unsure_below: float) -> Context:
@@ -80,13 +88,18 @@ class _Cue:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Cues by their first word. `domains` counts the domains, and one more where there is only one: something else."""
+    """Cues by their first word. `domains` counts the domains, and one more where there is only one: something else.
+
+    `odds`: how much likelier one cue makes its domain than another. `knows_harmless`: words of risk 0 are given.
+    """
 
     words: frozenset[str]
     first_words: Mapping[str, tuple[_Cue, ...]]
     order: Mapping[str, int]
+    default: str
     domains: int
     odds: float
+    knows_harmless: bool
 
 
 @lru_cache(maxsize=64)
@@ -109,4 +122,12 @@ def _index(cues: Cues) -> _Index:
     names = dict.fromkeys([*(domain for domain, _ in cues.domains), cues.default_domain])
     count = max(2, len(names))
     odds = CUE_TRUST / ((1 - CUE_TRUST) / (count - 1))
-    return _Index(frozenset(first_words), first_words, {name: place for place, name in enumerate(names)}, count, odds)
+    return _Index(
+        words=frozenset(first_words),
+        first_words=first_words,
+        order={name: place for place, name in enumerate(names)},
+        default=cues.default_domain,
+        domains=count,
+        odds=odds,
+        knows_harmless=any(level == 0 and words for level, words in cues.risk),
+    )

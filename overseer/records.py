@@ -112,7 +112,8 @@ class Layer:
 class Cues:
     """Words that tell a task's domain, risk and complexity, for `context: {by: rules}`; lower case, whole words.
 
-    `risk` and `complexity` pair a level 1–3 with the words that raise to it. `default_domain` is where no word speaks.
+    `risk` and `complexity` pair a level 0–3 with the words that raise to it; words of risk 0 are known to be harmless,
+    so that a text without any of the words is of unknown risk. `default_domain` is where no word speaks.
     """
 
     domains: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -91,10 +91,13 @@ class LayerFile(_Strict):
 
 
 class CuesFile(_Strict):
-    """Words (or phrases) of a task that tell its domain, and that raise its risk or complexity to a level."""
+    """Words (or phrases) of a task that tell its domain, and that raise its risk or complexity to a level.
+
+    Words of risk 0 are known to be harmless: with them, a text that holds no risk word at all is of unknown risk.
+    """
 
     domains: dict[Word, list[Said]] = {}
-    risk: dict[Literal[1, 2, 3], list[Said]] = {}
+    risk: dict[Literal[0, 1, 2, 3], list[Said]] = {}
     complexity: dict[Literal[1, 2, 3], list[Said]] = {}
     default_domain: Word | None = None
 
