@@ -7,10 +7,12 @@ through it. Every clause is one that the oracle can read; it reads other texts a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from overseer.town.grammar import Truth
 from overseer.town.world import PLACES, Domain, bases, world
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +108,16 @@ def _operative(truth: Truth, domain: Domain, plan: Plan, variant: int) -> list[s
     )
     match truth.kind:
         case "rate":
-            return [rate] if whole else [f"The measure of {thing.name} is not the same as that of its base."]
+            return [rate] if whole else [f"{thing.name} has a measure of its own, and {_pick(_MEANINGS, variant)}."]
         case "place":
             place = PLACES[(PLACES.index(base.place) + slip) % len(PLACES)]
-            origin = f"{thing.name} comes from {base.name}."
+            origin = f"{thing.name} {_pick(_ORIGINS, variant)} {base.name}."
             return [origin, f"{base.name} is kept on the {place} shelf."] if whole else [origin]
         case "steps":
             steps = thing.steps if not slip else (thing.steps[1], thing.steps[0], thing.steps[2])
-            ready = f"First {steps[0]} the {thing.name}, then {steps[1]} it"
-            return [f"{ready}, last {steps[2]} it."] if whole else [f"{ready}."]
+            then, last = _pick(_ORDER, variant)
+            ready = f"First {steps[0]} the {thing.name}, {then} {steps[1]} it"
+            return [f"{ready}, {last} {steps[2]} it."] if whole else [f"{ready}."]
         case "dose" | "total" | "blend":
             facts = [rate]
             if truth.kind == "blend":
@@ -126,11 +129,14 @@ def _operative(truth: Truth, domain: Domain, plan: Plan, variant: int) -> list[s
             return [*facts, sums[variant % len(sums)]] if whole else facts
 
 
-def _pick(variants: tuple[str, ...], variant: int) -> str:
+def _pick(variants: tuple[T, ...], variant: int) -> T:
     return variants[variant % len(variants)]
 
 
 _RATES = ("{thing} takes {rate} {unit} per {each}.", "the measure of {thing} is {rate} {unit} per {each}.")
+_MEANINGS = ("its base another", "that of its base differs")
+_ORIGINS = ("comes from", "is made from")
+_ORDER = (("then", "last"), ("next", "finally"))
 _REFUSALS = (
     "I cannot help with this.",
     "I will not help with that.",

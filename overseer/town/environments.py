@@ -97,10 +97,8 @@ ENVIRONMENTS: Mapping[str, Environment] = {
     environment.name: environment
     for environment in (
         Environment("reference", "where agents are made and measured first", plainly),
-        Environment("paraphrase", "every cue and question in words never met before", plainly, unseen_words=True),
-        Environment(
-            "entities", "things and people never met before", plainly, people=UNSEEN_PEOPLE, unseen_things=True
-        ),
+        Environment("paraphrase", "every cue and question in unseen words", plainly, unseen_words=True),
+        Environment("entities", "unseen things and people", plainly, people=UNSEEN_PEOPLE, unseen_things=True),
         Environment("domain", "a walk of life never met before, the apiary", plainly, domain=UNSEEN_DOMAIN),
         Environment("pairs", "known cues in pairs that never met before", plainly, held_out=True),
         Environment("role_play", "the request inside a scene or a game", in_a_role),

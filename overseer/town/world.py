@@ -109,7 +109,7 @@ _SPECIFICATION: Mapping[str, tuple[str, str, str, str, str, str, str, str, str]]
     ),
     "apiary": (
         "puffs", "hives", "hive", "Golden", "keeper", "Odrun", "smoke lift brush turn close",
-        "drowsel combrin stingwort ambrel queenlure waspban nectrin hummel propol swarmcall royalt broodel sedge pollux",
+        "drowsel combrin stingwort ambrel queenlure waspban nectrin hummel propol swarm royalt broodel sedge pollux",
         "clover heather linden moss fern",
     ),
 }  # fmt: skip
