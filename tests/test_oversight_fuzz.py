@@ -1,0 +1,251 @@
+"""Random hierarchies, random replies: what comes out is what a second reading of the rules says.
+
+The checker reads the declared hierarchy, the transcript and the outcome only; every walk is also held to its bounds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Any
+
+import pytest
+from oversight_checker import check, needs
+from oversight_driver import DRAFT, Driven, drive, finding, hierarchy, reply, rules, says, task, willing
+
+from overseer.records import (
+    AssessRequest,
+    Audit,
+    CompareRequest,
+    Comparison,
+    Context,
+    CritiqueRequest,
+    DraftRequest,
+    Failure,
+    Finding,
+    Reply,
+    ReplyValue,
+    Request,
+    ReviseRequest,
+    RuleRequest,
+    Text,
+)
+
+Declared = dict[str, Any]
+
+
+# --- random hierarchies ---
+
+
+def declare(random: Random) -> Declared:
+    """A sound hierarchy: one to five stages on a random graph, each with its own jury, reasons to look and people."""
+    agents: dict[str, Any] = {}
+    oversees: list[dict[str, Any]] = []
+    for stage in range(random.choice((1, 2, 2, 3, 3, 4, 5))):
+        who = [f"{chr(97 + random.randrange(26))}{stage}{juror}" for juror in range(random.choice((1, 1, 1, 2, 3)))]
+        agents.update({name: _agent(random) for name in who})
+        below = random.sample(oversees, random.randint(0, min(2, len(oversees)))) if stage else []
+        whom = [name for each in below for name in each["who"]] or "policy"
+        oversees.append({"who": who, "whom": whom, "when": _when(random), "jury": _jury(random, who)})
+    declared: Declared = {
+        "policy": {"model": random.choice(("sim/policy",) * 6 + ("recorded/rows",))},
+        "agents": agents,
+        "oversees": oversees,
+        "rounds": random.choice((0, 1, 1, 2, 3)),
+        "unselected": random.choice(("release", "withhold")),
+    }
+    models = [name for name, agent in agents.items() if "human" not in agent]
+    if models and random.random() < 0.2:
+        declared["compare"] = {"samples": random.choice((2, 3)), "who": random.choice(models)}
+    if models and random.random() < 0.3:
+        declared["context"] = {"by": random.choice(models), "unsure_below": 0.5}
+    return declared
+
+
+def _agent(random: Random) -> dict[str, Any]:
+    agent: dict[str, Any] = {"authority": random.choice((4, 4, 4, 4, 4, 3, 2, 1, 0))}
+    if random.random() < 0.3:
+        agent["human"] = {"by": "sim/human", "persons": random.choice((1, 1, 2))}
+    if random.random() < 0.3:
+        agent["stakeholder"] = random.choice(("north", "south"))
+    return agent
+
+
+def _when(random: Random) -> Any:
+    if random.random() < 0.4:
+        return "always"
+    keys: dict[str, Any] = {
+        "spot_check": random.choice((0.0, 0.3, 1.0)),
+        "every": random.choice((1, 2, 5)),
+        "risk_at_least": random.choice((0, 1, 2, 3)),
+        "confidence_below": random.choice((0.2, 0.6, 1.0)),
+        "disagreement": True,
+        "escalated": True,
+    }
+    return {key: keys[key] for key in random.sample(sorted(keys), random.choice((1, 1, 2)))}
+
+
+def _jury(random: Random, who: list[str]) -> dict[str, Any]:
+    n = len(who)
+    juries: list[dict[str, Any]] = [
+        {"rule": "unanimous"},
+        {"rule": "majority", "on_tie": random.choice(("escalate", "reject", "revise")), "missing": random.randrange(n)},
+        {"rule": "any_objection", "missing": random.randrange(max(1, n - 1))},
+    ]
+    if n > 1:
+        juries.append({"rule": "quorum", "k": random.randint(2, n), "missing": random.randrange(n)})
+        weights = {name: random.randint(1, 3) for name in who}
+        if 2 * max(weights.values()) <= sum(weights.values()):
+            juries.append({"rule": "weighted", "weights": weights, "on_tie": random.choice(("escalate", "revise"))})
+    return random.choice(juries)
+
+
+# --- random replies ---
+
+VERDICTS = ("approve", "revise", "reject", "escalate")
+
+
+class Crowd:
+    """Answers requests at random, as agreeable as its mood; now and then wrongly bound, or with an old answer."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.mood = random.choice((0.3, 0.6, 0.8, 0.9, 0.97))
+        self.trouble = random.choice((0.0, 0.0, 0.05, 0.15))
+        self.given: list[Reply] = []
+
+    def __call__(self, request: Request) -> Reply:
+        said = reply(request, self._value(request))
+        if self.random.random() < self.trouble / 2:
+            said = self.random.choice(
+                (
+                    Reply(request.id, "0" * 32, said.value),
+                    Reply(request.id + "0", said.binding, said.value),
+                    *self.given[-4:],
+                )
+            )
+        self.given.append(said)
+        return said
+
+    def _value(self, request: Request) -> ReplyValue:
+        if self.random.random() < self.trouble:
+            return Failure(self.random.choice(("transport", "deadline", "malformed", "conflict", "refused")), "trouble")
+        match request:
+            case AssessRequest():
+                domains = self.random.choice((("garden",), ("kitchen", "garden"), (), ("attic",)))
+                return Context(domains, self.random.randrange(5), 1, self.random.choice((0.2, 0.9, 1.5)))
+            case DraftRequest():
+                return Text(f"{DRAFT} Sample {request.sample}.") if self.random.random() < 0.98 else Text(" ")
+            case ReviseRequest():
+                text = self._text() if self.random.random() < 0.9 else " "
+                return Text(text)
+            case CompareRequest():
+                return Comparison(self.random.choice(("first", "second", "tie")), 1.0)
+            case CritiqueRequest():
+                return says(*self._verdict(VERDICTS), confidence=self.random.choice((0.1, 0.5, 0.9, 1.0, 1.0, 2.0)))
+            case RuleRequest():
+                verdict, *findings = self._verdict((*VERDICTS, "modify", "modify"))
+                own = self.random.random() < 0.9
+                person = f"{request.agent}{request.seat}" if own else self.random.choice(("ann", "bo", " "))
+                text = self._text() if verdict == "modify" and self.random.random() < 0.95 else None
+                return rules(verdict, person, *findings, text=text)
+
+    def _text(self) -> str:
+        return f"{DRAFT} A change {self.random.randrange(3)}."
+
+    def _verdict(self, verdicts: tuple[str, ...]) -> tuple[Any, ...]:
+        verdict = "approve" if self.random.random() < self.mood else self.random.choice(verdicts)
+        worst = 4 if verdict != "approve" or self.random.random() < 0.05 else 1
+        count = self.random.choice((0, 0, 0, 1)) if verdict == "approve" else self.random.choice((0, 1, 1, 2))
+        return verdict, *(self._finding(worst) for _ in range(count))
+
+    def _finding(self, worst: int) -> Finding:
+        return finding(
+            self.random.choice(("tier1", "tier2", "tier3", "tier4", "tier2", "tier1", "north", "garden")),
+            self.random.randint(0, worst),
+            self.random.choice(("", "The first sentence stands.", "The second one", "stands. The", "A change")),
+            self.random.choice(("add", "remove")),
+        )
+
+
+# --- holding them together ---
+
+
+def verify(declared: Declared, driven: Driven) -> None:
+    """The episode is what the checker says, and within its bounds."""
+    episode, due = driven.episode, check(declared, driven.transcript)
+    assert (episode.outcome, episode.rule, episode.output) == (due.outcome, due.rule, due.output)
+    assert (len(episode.drafts), driven.decisions()) == (due.drafts, due.decisions)
+    if episode.outcome == "released" and episode.rule != "not_selected":
+        needs(declared, driven.transcript, len(episode.drafts) - 1, episode.output)
+    within_bounds(declared, driven)
+
+
+def within_bounds(declared: Declared, driven: Driven) -> None:
+    """As many requests, drafts and samples as the rules allow, each with an id of its own."""
+    k = declared.get("compare", {}).get("samples", 1)
+    persons = sum(each["human"]["persons"] for each in declared["agents"].values() if "human" in each)
+    seats = sum(max(1, each.get("human", {}).get("persons", 1)) for each in declared["agents"].values())
+    drafts = 1 + declared["rounds"] + persons
+    assert len(driven.requests) <= 1 + k + k * (k - 1) + drafts * (seats + len(declared["oversees"]))
+    assert len(driven.episode.drafts) <= drafts
+    assert sum(isinstance(request, DraftRequest) for request in driven.requests) == k
+    assert len({request.id for request in driven.requests}) == len(driven.requests) == driven.episode.requests
+
+
+def fuzz(seeds: range) -> Counter[str]:
+    """One random hierarchy and a few tasks a seed; counts outcomes by rule."""
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        random = Random(seed)
+        declared = declare(random)
+        over = hierarchy(declared)
+        for place in range(3):
+            crowd = Crowd(random)
+            risk = random.choice(("", "mild", "grave", "dire"))
+            asked = task(f"Where is the {risk} spade?", place, f"t{place}")
+            driven = drive(over, crowd, asked, Audit(f"key {seed}", 100))
+            try:
+                verify(declared, driven)
+            except AssertionError as wrong:
+                raise AssertionError(f"seed {seed}, task {place}: {wrong}") from wrong
+            seen[f"{driven.episode.outcome} by {driven.episode.rule}"] += 1
+    return seen
+
+
+RULES = {"unanimous", "majority", "any_objection", "quorum", "weighted", "not_selected", "reject", "no_draft"} | {
+    "unjudged",
+    "over_authority",
+    "asked",
+    "no_majority",
+    "tier_conflict",
+    "rounds_spent",
+    "no_reviser",
+    "no_revision",
+}
+
+
+@pytest.mark.slow
+def test_random_hierarchies_end_as_the_checker_says() -> None:
+    """Thousands of random walks: the outcome, its rule, every decision and every request are those of section 5."""
+    seen = fuzz(range(2_000))
+    assert {key.split(" by ")[1] for key in seen} == RULES
+    print(f"{seen.total()} random walks agree with the checker: {dict(seen.most_common())}")
+
+
+def test_a_few_random_hierarchies_end_as_the_checker_says() -> None:
+    """The same on a handful, quickly."""
+    assert fuzz(range(10_000, 10_040)).total() == 120
+
+
+def test_the_checker_can_disagree() -> None:
+    """A checker that never objects shows nothing: a transcript with one vote turned around is another outcome."""
+    declared: Declared = {"agents": {"critic": {}}, "oversees": [{"who": "critic", "whom": "policy"}], "rounds": 0}
+    driven = drive(hierarchy(declared), willing)
+    ((draft,), ((request, _),)) = driven.transcript
+    turned = ((draft,), ((request, reply(request, says("reject"))),))
+    assert check(declared, driven.transcript).outcome == "released"
+    assert check(declared, turned).outcome == "withheld"
+    needs(declared, driven.transcript, 0, driven.episode.output)
+    with pytest.raises(AssertionError, match="too few approvals"):
+        needs(declared, turned, 0, driven.episode.output)
