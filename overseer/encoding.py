@@ -23,7 +23,6 @@ from overseer.records import (
     Failure,
     Outcome,
     Reply,
-    ReplyValue,
     Ruling,
     Task,
     Text,
@@ -40,6 +39,7 @@ class _ReplyRow:
 
     request: str
     binding: str
+    agent: str = ""
     context: Context | None = None
     text: Text | None = None
     critique: Critique | None = None
@@ -56,34 +56,33 @@ class _ReplyRow:
         return Reply(self.request, self.binding, given[0], self.usage)
 
 
-def _reply_row(reply: Reply) -> _ReplyRow:
-    value: ReplyValue = reply.value
-    match value:
-        case Critique():
-            return _ReplyRow(reply.request, reply.binding, critique=value, usage=reply.usage)
-        case Text():
-            return _ReplyRow(reply.request, reply.binding, text=value, usage=reply.usage)
-        case Context():
-            return _ReplyRow(reply.request, reply.binding, context=value, usage=reply.usage)
-        case Comparison():
-            return _ReplyRow(reply.request, reply.binding, comparison=value, usage=reply.usage)
-        case Ruling():
-            return _ReplyRow(reply.request, reply.binding, ruling=value, usage=reply.usage)
-        case Failure():
-            return _ReplyRow(reply.request, reply.binding, failure=value, usage=reply.usage)
-        case _:  # an answer from a stranger's code: not what a type checker saw
-            raise Malformed(f"a {type(value).__name__} is no answer")
+_KINDS: Mapping[type, str] = {
+    Context: "context",
+    Text: "text",
+    Critique: "critique",
+    Comparison: "comparison",
+    Ruling: "ruling",
+    Failure: "failure",
+}
+
+
+def _reply_row(reply: Reply, agent: str) -> _ReplyRow:
+    kind = _KINDS.get(type(reply.value))
+    if kind is None:  # an answer from a stranger's code: not what a type checker saw
+        raise Malformed(f"a {type(reply.value).__name__} is no answer")
+    return _ReplyRow(reply.request, reply.binding, agent, usage=reply.usage, **{kind: reply.value})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
 class Ruled:
     """A person's reply, with what a budget must know of it.
 
-    `agent` sits on `stage`. `mandatory`: outside the budget. `grant`: the stage's first look at this task beyond the
-    mandatory ones, which a budget counts; looks again ride on it.
+    `agent`, on this `seat`, sits on `stage`. `mandatory`: outside the budget. `grant`: the stage's first look at this
+    task beyond the mandatory ones, which a budget counts; looks again ride on it.
     """
 
     agent: str
+    seat: int
     stage: str
     mandatory: bool
     grant: bool
@@ -109,7 +108,7 @@ class Ended:
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
 class _RuledRow:
-    agent: str
+    seat: int
     stage: str
     mandatory: bool
     grant: bool
@@ -136,9 +135,9 @@ def decode_task(body: bytes | str) -> Task:
         raise Malformed(f"not a task: {_first(error)}") from error
 
 
-def encode_reply(reply: Reply) -> str:
-    """A reply as JSON. `Malformed` if it holds what JSON cannot: a lone surrogate, another type."""
-    return _encode(_REPLY, _reply_row(reply))
+def encode_reply(reply: Reply, agent: str) -> str:
+    """A reply as JSON, and whose it is. `Malformed` if it holds what JSON cannot: a lone surrogate, another type."""
+    return _encode(_REPLY, _reply_row(reply, agent))
 
 
 def decode_reply(body: bytes | str) -> Reply:
@@ -151,7 +150,7 @@ def decode_reply(body: bytes | str) -> Reply:
 
 def encode_ruled(ruled: Ruled) -> str:
     """A person's reply as JSON, with what a budget must know of it."""
-    row = _RuledRow(ruled.agent, ruled.stage, ruled.mandatory, ruled.grant, _reply_row(ruled.reply))
+    row = _RuledRow(ruled.seat, ruled.stage, ruled.mandatory, ruled.grant, _reply_row(ruled.reply, ruled.agent))
     return _encode(_RULED, row)
 
 
@@ -161,7 +160,7 @@ def decode_ruled(body: bytes | str) -> Ruled:
         row = _RULED.validate_json(body)
     except ValidationError as error:
         raise Malformed(f"not a person's reply: {_first(error)}") from error
-    return Ruled(row.agent, row.stage, row.mandatory, row.grant, row.reply.reply())
+    return Ruled(row.reply.agent, row.seat, row.stage, row.mandatory, row.grant, row.reply.reply())
 
 
 def encode_ended(episode: Episode) -> str:

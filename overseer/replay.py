@@ -22,7 +22,13 @@ Walk = Callable[[Task], Step]
 """Takes one task through a hierarchy: `lambda task: oversee(task, hierarchy, audit)`."""
 
 
-def episodes(run: Path, walk: Walk, *, share: float = 1.0, key: str = "") -> Iterator[Episode]:
+Heard = Callable[[Request, Reply], None]
+"""Listens to what is replayed: to add up what the replies cost."""
+
+
+def episodes(
+    run: Path, walk: Walk, *, share: float = 1.0, key: str = "", heard: Heard | None = None
+) -> Iterator[Episode]:
     """The episodes of all ended tasks, by place, then id; or of a random `share` of them, drawn by `key`.
 
     Each is replayed, and must come to the digest that stands in the journal.
@@ -34,7 +40,7 @@ def episodes(run: Path, walk: Walk, *, share: float = 1.0, key: str = "") -> Ite
             history = reader.history(id_)
             if history is None or history.end is None:
                 raise JournalError(f"{run}: task {id_!r} ended, and its end is gone ({RESTORE})")
-            episode = replayed(walk(decode_task(history.task)), history.replies)
+            episode = replayed(walk(decode_task(history.task)), history.replies, heard)
             if digest(episode) != history.end.digest:
                 raise JournalError(
                     f"{run}: task {id_!r} replays to another episode than the one that ended "
@@ -44,14 +50,17 @@ def episodes(run: Path, walk: Walk, *, share: float = 1.0, key: str = "") -> Ite
             yield episode
 
 
-def replayed(steps: Step, replies: Mapping[str, Reply]) -> Episode:
+def replayed(steps: Step, replies: Mapping[str, Reply], heard: Heard | None = None) -> Episode:
     """The episode that these replies, by request, come to."""
     asked = 0
     try:
         batch = next(steps)
         while True:
             asked += len(batch)
-            batch = steps.send(tuple(_told(replies, request.id) for request in batch))
+            told = tuple(_told(replies, request.id) for request in batch)
+            for request, reply in zip(batch, told, strict=True) if heard is not None else ():
+                heard(request, reply)
+            batch = steps.send(told)
     except StopIteration as stop:
         if asked != len(replies):
             raise JournalError(f"journal: {len(replies) - asked} replies that nobody asked for ({RESTORE})") from None

@@ -63,7 +63,8 @@ def create_run(
 ) -> Path:
     """Make the folder of a new run, whole or not at all; returns its path.
 
-    `config` maps file names to their verbatim bytes, kept under `config/`. `token` tells apart runs of one second.
+    `config` maps relative paths to verbatim bytes, kept under `config/` so that links between them hold. `token` tells
+    apart runs of one second.
     """
     manifest = Manifest(
         name=name,
