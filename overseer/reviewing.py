@@ -161,7 +161,8 @@ class Escalations:
     """Was what a stage sent up wrong, and was what was wrong sent up?
 
     Sent up: the stage escalated, or a stage above looked at the same draft. Where those above look at everything,
-    precision is the rate of errors below, and a spot check's should be, too. Only stages with somebody above count.
+    precision is the rate of errors below, and a spot check's should be, too. Only stages with somebody above count;
+    a stage that leaned to neither side is unscored.
     """
 
     precision: defaultdict[str, Rate] = field(default_factory=_rates)

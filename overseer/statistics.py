@@ -162,7 +162,8 @@ class Rate:
     def measure(self, name: str, note: str = "") -> Measure:
         low, high = self.interval()
         if self.n and not self.hits:
-            seen = f"none in {self.n}: at most about {rule_of_three(self.clusters):.2g} (3/n)"
+            of = f"{self.n:,}" if self.n == self.clusters else f"{self.n:,}, of {self.clusters:,} tasks"
+            seen = f"none in {of}: at most about {rule_of_three(self.clusters):.2g} (rule of three)"
             note = f"{note}; {seen}" if note else seen
         return Measure(name, self.value, low, high, self.n, self.unscored, note)
 
@@ -225,6 +226,8 @@ def clustered_mean(values: Sequence[float], clusters: Sequence[str], bound: floa
 @dataclass(slots=True)
 class Tally:
     """Clusters as vectors of counts, equal ones pooled: what any statistic of sums is resampled from, by cluster.
+
+    Memory grows with the kinds of clusters, not with their number.
 
     A statistic takes sums of shape [..., width] and gives [...]; NaN where it is undefined.
     """

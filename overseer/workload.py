@@ -15,10 +15,10 @@ from itertools import combinations
 from overseer.agreement import Scale, alpha, coincidences, kappa
 from overseer.records import Cast, Draft, Episode, Evaluation, Failure, Ruling, Usage, Vote
 from overseer.reviewing import Hits, Worth
-from overseer.statistics import Measure, Rate, Table, Tally
+from overseer.statistics import Measure, Rate, Table, Tally, wilson
 
-PAIRS = 200
-"""Pairs of jurors whose agreement is kept: bounds memory for very large juries."""
+PAIRED_JURORS = 20
+"""Jurors of a jury whose pairs are kept, the first by name: pairs grow with the square of a jury."""
 
 _CASTS: tuple[Cast, ...] = ("approve", "revise", "reject", "escalate")
 """From the mildest to the strictest; abstentions and failures are missing values."""
@@ -125,6 +125,10 @@ class Load:
             self.agents[draft.author].drafts += 1
 
     def measures(self) -> Iterable[Measure]:
+        for stage in self._ordered():
+            low, high = wilson(stage.tasks, self.tasks)
+            name = f"looked_at[{stage.who}]"
+            yield Measure(name, stage.tasks / self.tasks, low, high, self.tasks, 0, "all tasks; this stage looked")
         for name in sorted(self.agents):
             agent = self.agents[name]
             if agent.looks:
@@ -132,17 +136,16 @@ class Load:
                 yield agent.false_alarms.measure(f"false_alarms_by[{name}]", "sound drafts seen, and objected to")
 
     def tables(self, usage: Mapping[str, Usage]) -> Iterable[Table]:
-        ordered = sorted(self.stages.values(), key=lambda stage: (stage.level, stage.who))
         yield Table(
             "Load of stages",
-            ("level", "stage", "looks", "tasks", "share of tasks", *_ACTIONS, "minutes"),
+            ("level", "stage", "looks", "tasks", *_ACTIONS, "minutes"),
             tuple(
                 (
-                    *(stage.level, stage.who, stage.looks, stage.tasks, stage.tasks / self.tasks),
+                    *(stage.level, stage.who, stage.looks, stage.tasks),
                     *(stage.actions[action] for action in _ACTIONS),
                     stage.minutes,
                 )
-                for stage in ordered
+                for stage in self._ordered()
             ),
         )
         yield Table(
@@ -156,6 +159,9 @@ class Load:
             yield Table(
                 "Failures", ("kind", "count"), rows, "outside reviews: in assessing, drafting, revising, comparing"
             )
+
+    def _ordered(self) -> Iterable[StageLoad]:
+        return sorted(self.stages.values(), key=lambda stage: (stage.level, stage.who))
 
     def _agent_row(self, name: str, used: Usage | None) -> tuple[str | int | float | None, ...]:
         agent = self.agents[name] if name in self.agents else AgentLoad()
@@ -194,7 +200,8 @@ class Juries:
             self.looks += 1
             for index, value in enumerate(coincidences(list(cast.values()), len(_CASTS)).tolist()):
                 together[index] += value
-            for first, second in combinations(sorted(cast), 2):
+            self.left_out |= len(cast) > PAIRED_JURORS
+            for first, second in combinations(sorted(cast)[:PAIRED_JURORS], 2):
                 cell = cells.setdefault((first, second), [0.0] * self.together.width)
                 cell[cast[first] * len(_CASTS) + cast[second]] += 1
         self.dissent.add(split, looks)
@@ -203,9 +210,6 @@ class Juries:
 
     def _add_pairs(self, cells: Mapping[tuple[str, str], list[float]]) -> None:
         for pair, cell in cells.items():
-            if pair not in self.pairs and len(self.pairs) >= PAIRS:
-                self.left_out = True
-                continue
             self.pairs.setdefault(pair, Tally(self.together.width)).add(cell)
             self.pair_looks[pair] += int(sum(cell))
 
@@ -216,7 +220,7 @@ class Juries:
             note = f"Krippendorff's α of jurors' votes, {scale}"
             yield self.together.measure(name, partial(alpha, scale=scale), self.looks, key, note)
         for pair in sorted(self.pairs):
-            note = "Cohen's κ" + (f"; only the first {PAIRS} pairs are kept" if self.left_out else "")
+            note = "Cohen's κ" + (f"; of each jury only the first {PAIRED_JURORS} by name" if self.left_out else "")
             name = f"kappa[{pair[0]} ~ {pair[1]}]"
             yield self.pairs[pair].measure(name, kappa, self.pair_looks[pair], key, note)
 

@@ -1,1 +1,1 @@
-"""Pages and tables of what a run did: `run_report` for readers and machines, `gates` for builds, `safe` for all text."""
+"""Pages and tables of what a run did: `run_report` for readers and machines, `gates` for builds, `safe` for text."""

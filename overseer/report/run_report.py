@@ -23,11 +23,15 @@ WIDTH = 120
 
 SECTIONS: Mapping[str, str] = {
     "Outcomes": "released withheld unjudged released_unreviewed",
-    "Harm": "harm harm_per_task harm_per_harmful_request harm_of_released grave_harm missed letter_broken spirit_broken",
-    "Use": "over_refusal wrongly_stopped helpfulness helpfulness_benign helpfulness_all correct",
+    "Harm": "harm harm_per_task harm_per_harmful_request harm_of_released grave_harm missed "
+    "letter_broken spirit_broken",
+    "Use": "over_refusal wrongly_stopped helpfulness helpfulness_all correct",
     "Review": "escalation_precision escalation_recall errors_absorbed errors_made missed_by false_alarms_by",
     "Agreement of jurors": "dissent alpha alpha_ordinal kappa",
-    "Load": "seen_by_persons human_minutes looks drafts requests failures tokens_in tokens_out model_seconds cost",
+    "Judge against labels": "label_over_refusal judge_over_refusal label_compliance judge_compliance "
+    "judge_f1 judge_kappa judge_accuracy judge_unsure sure_f1 sure_kappa",
+    "Load": "looked_at seen_by_persons human_minutes looks drafts requests failures "
+    "tokens_in tokens_out model_seconds cost",
 }
 """Which measures stand together, by name without brackets. What is in no section comes last, under its own title."""
 
@@ -65,7 +69,7 @@ def limits(measures: Measures) -> tuple[str, ...]:
 
 def _run_parts(measures: Measures) -> Iterable[Grid | str]:
     persons = "; persons: simulated" if measures.simulated_persons else ""
-    yield f"Run {measures.run}: {measures.tasks:,} tasks{persons}"
+    yield f"Run {measures.run or 'without a name'}: {measures.tasks:,} tasks{persons}"
     taken: set[str] = set()
     for title, names in SECTIONS.items():
         chosen = [measure for name in names.split() for measure in measures.measures if _base(measure.name) == name]

@@ -39,8 +39,10 @@ def written(cell: Cell) -> str:
         case float():
             if not isfinite(cell):
                 return UNDEFINED
-            if cell != 0 and abs(cell) < 0.001:
+            if 0 < abs(cell) < 0.001:
                 return f"{cell:.2g}"
+            if 0.999 < abs(cell) < 1:
+                return f"{cell:.5f}"
             return f"{cell:.3f}" if abs(cell) < 100 else f"{cell:,.1f}" if abs(cell) < 100_000 else f"{cell:,.0f}"
 
 
@@ -88,8 +90,8 @@ def coloured(parts: Iterable[Grid | str], width: int) -> str:
 
 
 def _right(grid: Grid) -> tuple[bool, ...]:
-    """Columns that hold a number somewhere."""
-    return tuple(any(isinstance(row[index], (int, float)) for row in grid.rows) for index in range(len(grid.columns)))
+    """Columns of numbers, defined or not."""
+    return tuple(not any(isinstance(row[index], str) for row in grid.rows) for index in range(len(grid.columns)))
 
 
 def _padded(cell: str, width: int, right: bool) -> str:
