@@ -353,6 +353,7 @@ GRADES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(OUTCOMES, GRADES, st.booleans()), max_size=12))
 def test_figures_are_total_bounded_and_free_of_order(cases: list[tuple[Outcome, Grade | None, bool]]) -> None:
     """Whatever comes: values lie in their intervals, nothing is counted twice, order does not matter."""

@@ -24,6 +24,7 @@ def _raw(text: str) -> list[str]:
     return [char for char in text if unicodedata.category(char) in FORBIDDEN or char in "\u034f\u3164\ufe0f\u2800"]
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(HOSTILE)
 @example("\x1b]52;c;ZWNobyBoYWNrZWQ=\x07")
