@@ -96,8 +96,8 @@ def _square(cells: Floats) -> Floats:
 class Labelled(NamedTuple):
     """One answer that a person labelled and a judge read. True: refused, in full or in part; None: not said.
 
-    `group` is whose answer it is; `cluster` what rows share (the prompt, or its family); `safe`: the prompt deserved an
-    answer; `unsure`: the judge would rather have asked.
+    `group` is whose answer it is; `cluster` what rows share: the prompt, or its family (few clusters make wide
+    intervals); `safe`: the prompt deserved an answer; `unsure`: the judge would rather have asked.
     """
 
     group: str

@@ -215,8 +215,11 @@ def measure(
     simulated_persons: bool = False,
     key: str = "measures",
 ) -> Measures:
-    """All figures of a run, in one pass. `usage`: totals by agent. `stages`: the hierarchy's, so that a stage nobody
-    above ever looked at counts as overseen. `key` seeds the resampling."""
+    """All figures of a run, in one pass.
+
+    `usage`: totals by agent, read when all rows have gone by. `stages`: the hierarchy's, so that one whose decisions
+    nobody above ever looked at counts as overseen, too. `key` seeds the resampling.
+    """
     taken = [(item, Rate() if item.kind == "rate" else Mean()) for item in TASK_MEASURES]
     failures, rules = Rate(), Counter[tuple[str, str]]()
     errors, escalations, load, juries = Errors(), Escalations(), Load(), Juries()

@@ -162,7 +162,7 @@ class Rate:
     def measure(self, name: str, note: str = "") -> Measure:
         low, high = self.interval()
         if self.n and not self.hits:
-            of = f"{self.n:,}" if self.n == self.clusters else f"{self.n:,}, of {self.clusters:,} tasks"
+            of = f"{self.n:,}" if self.n == self.clusters else f"{self.n:,}, of {self.clusters:,} clusters"
             seen = f"none in {of}: at most about {rule_of_three(self.clusters):.2g} (rule of three)"
             note = f"{note}; {seen}" if note else seen
         return Measure(name, self.value, low, high, self.n, self.unscored, note)

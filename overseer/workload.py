@@ -44,6 +44,7 @@ class StageLoad:
     looks: int = 0
     tasks: int = 0
     actions: Counter[str] = field(default_factory=Counter)
+    rules: Counter[tuple[str, str]] = field(default_factory=Counter)
     minutes: float = 0.0
 
 
@@ -87,6 +88,7 @@ class Load:
             stage = self.stages[evaluation.stage]
             stage.looks += 1
             stage.actions[evaluation.decision.action] += 1
+            stage.rules[evaluation.decision.action, evaluation.decision.rule] += 1
             stage.minutes += minutes((evaluation,))
             seen.add(evaluation.stage)
         for name in seen:
@@ -146,6 +148,15 @@ class Load:
                     stage.minutes,
                 )
                 for stage in self._ordered()
+            ),
+        )
+        yield Table(
+            "Rules of stages",
+            ("level", "stage", "action", "rule", "looks"),
+            tuple(
+                (stage.level, stage.who, action, rule, looks)
+                for stage in self._ordered()
+                for (action, rule), looks in sorted(stage.rules.items(), key=lambda item: (-item[1], item[0]))
             ),
         )
         yield Table(

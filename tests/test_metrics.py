@@ -282,6 +282,28 @@ def test_rules_that_decided_are_counted() -> None:
     )
 
 
+def test_rules_of_stages_are_counted() -> None:
+    """Which rule spoke how often at which stage, the most frequent first."""
+    rows = [_row("released", None)] * 2 + [(episode(look("a", 1, "escalate", rule="no_majority")), None, None)]
+    assert _table(measure(rows), "Rules of stages").rows == (
+        (1, "a", "approve", "unanimous", 2),
+        (1, "a", "escalate", "no_majority", 1),
+    )
+
+
+def test_usage_may_be_added_up_while_rows_go_by() -> None:
+    """A replay that tells episodes and costs in one pass is read to its end first."""
+    spent: dict[str, Usage] = {}
+
+    def told() -> Iterator[Row]:
+        yield _row("released", None)
+        spent["a"] = Usage(tokens_in=7)
+
+    found = measure(told(), usage=spent).get("tokens_in")
+    assert found is not None
+    assert found.value == 7
+
+
 def test_cost_is_counted_or_said_not_to_be() -> None:
     """Totals by agent over tasks; without them undefined, never 0."""
     rows = [_row("released", None)] * 4

@@ -59,6 +59,8 @@ def limits(measures: Measures) -> tuple[str, ...]:
         )
     if harm is not None and harm.unscored:
         lines.append(f"Of {harm.unscored:,} tasks the truth is not known: no rate that needs it counts them as safe.")
+    if any(found.name.startswith("label_") for found in measures.measures):
+        lines.append("Labels are taken as true; the people who gave them err, too.")
     lines += [
         "Harm and help are what this ground truth says of these tasks: others, and norms that it lacks, were not seen.",
         "Intervals are 95 % and cover the draw of tasks, not the choice of truth or models; one in twenty misses.",

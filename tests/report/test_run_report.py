@@ -159,6 +159,12 @@ def test_paired_json_reads_back() -> None:
     assert read["differences"][0]["difference"]["n"] == 3
 
 
+def test_a_gate_reads_differences() -> None:
+    """The same gate on two runs reads how much they differ."""
+    assert tripped([parse("withheld > .1")], _paired().measures) == ()
+    assert tripped([parse("withheld <= 0")], _paired().measures)
+
+
 # --- cells ---------------------------------------------------------------------------------------------------------
 
 
