@@ -161,7 +161,9 @@ class _Reader:
 
     def problem(self, line: int, what: str) -> None:
         at = f"line {line}: " if line else ""
-        where = f"{dotted(self._path)}: " if self._path else ""
+        item = [len(self._open[-1])] if self._open and isinstance(self._open[-1], list) else []
+        path = dotted([*self._path, *item])
+        where = f"{path}: " if path else ""
         self.problems.append(f"{self._file}: {at}{where}{one_line(what)[:MAX_MESSAGE]}")
         if len(self.problems) == MAX_PROBLEMS:
             raise ConfigError([*self.problems, f"{self._file}: and more"])
@@ -201,6 +203,7 @@ class _Reader:
     def _enter(self, event: events.NodeEvent, fresh: dict[str | int, Tree] | list[Tree]) -> None:
         if len(self._open) == MAX_DEPTH:
             self._path.clear()  # a path that deep helps nobody
+            self._open.clear()
             self.problem(_line(event), f"nested over {MAX_DEPTH} deep")
             raise ConfigError(self.problems)
         if self._expects_key():

@@ -58,8 +58,8 @@ def _summary(constitution: Constitution) -> str:
         said += f" Domains: {_text(', '.join(constitution.domains))}."
     return (
         f"{said}</p><p class=note>Where two principles ask the opposite of the same sentence, the one of the higher "
-        "tier (1 is the highest) stands. Tiers 1 and 2 hold everywhere; a later layer may replace or waive only tiers 3 "
-        "and 4.</p>"
+        "tier (1 is the highest) stands. Tiers 1 and 2 hold everywhere; a later layer may replace or waive only tiers "
+        "3 and 4.</p>"
     )
 
 
@@ -198,7 +198,7 @@ code{font:.92em ui-monospace,Menlo,Consolas,monospace;color:var(--soft)}
 .before{color:var(--soft);font-size:.95rem}
 ul{margin:.2rem 0;padding-left:1.2rem}li{margin:.2rem 0}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:0 1.5rem}
-.breaks,.keeps{list-style:none;padding-left:0;font-size:.95rem}
+.breaks,.keeps{list-style:none;padding-left:0;font-size:.95rem}.pair li{margin:.45rem 0}
 .breaks li{border-left:3px solid var(--bad);padding-left:.7rem}
 .keeps li{border-left:3px solid var(--good);padding-left:.7rem}
 details{margin-top:.9rem}summary{color:var(--soft);font-size:.85rem;cursor:pointer}
