@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Protocol
 
-from overseer.errors import ConfigError
+from overseer.errors import BackendMissing, ConfigError
 from overseer.prompts import Finish, Prompt
 from overseer.records import Failure, Usage
 
@@ -23,7 +23,7 @@ class Completion:
 
     text: str
     finish: Finish
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
 
 class Model(Protocol):
@@ -39,8 +39,12 @@ Loader = Callable[[str, Mapping[str, object], Mapping[str, str], str], Model]
 
 
 def _openai(name: str, options: Mapping[str, object], environment: Mapping[str, str], where: str) -> Model:
-    from overseer.models.openai import load as load_openai
-
+    try:
+        from overseer.models.openai import load as load_openai
+    except ModuleNotFoundError as error:
+        if error.name != "aiohttp":
+            raise
+        raise BackendMissing(f"{where}.model: openai/{name} needs aiohttp: pip install 'overseer[openai]'") from None
     return load_openai(name, options, environment, where)
 
 

@@ -159,17 +159,25 @@ def _text(text: str) -> Text:
 
 def _context(request: AssessRequest, text: str) -> Context:
     fields = _object(load_json(text, MAX_REPLY), "domains", "risk", "complexity", "confidence")
-    domains = tuple(_choice("domains", domain, request.domains) for domain in _array("domains", fields["domains"], 2))
-    if len(set(domains)) < len(domains):
-        raise Malformed("domains: the same one twice")
-    if not domains and request.domains:
-        raise Malformed("domains: none")
+    domains = tuple(_domain(request, domain) for domain in _array("domains", fields["domains"], 2))
+    if not domains or len(set(domains)) < len(domains):
+        raise Malformed("domains: none, or the same one twice")
     return Context(
         domains=domains,
         risk=_integer("risk", fields["risk"], range(4)),
         complexity=_integer("complexity", fields["complexity"], range(4)),
         confidence=_share("confidence", fields["confidence"]),
     )
+
+
+def _domain(request: AssessRequest, value: object) -> str:
+    """One of those that the constitution speaks of; any name, where it names none."""
+    if request.domains:
+        return _choice("domains", value, request.domains)
+    name = _string("domains", value)
+    if not name.strip():
+        raise Malformed("domains: a blank name")
+    return name
 
 
 def _critique(request: CritiqueRequest, text: str) -> Critique:

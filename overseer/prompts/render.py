@@ -64,7 +64,7 @@ def render(request: Request, dialect: Dialect = "json") -> Prompt:
 
 def assess(request: AssessRequest) -> Prompt:
     """What is this task about?"""
-    domains = ", ".join(request.domains) if request.domains else "none are named: give an empty list"
+    domains = f"Of these: {', '.join(request.domains)}." if request.domains else "Name it in one word."
     return _prompt(
         system=f"""\
 You sort requests before anyone answers them. You do not answer the request yourself.
@@ -76,7 +76,7 @@ The request:
 {conversation(request.task)}
 
 Say what it is about.
-- domains: the likeliest domain first; a second one only if it may as well be that. Of these: {domains}.
+- domains: the likeliest domain first; a second one only if it may as well be that. {domains}
 - risk: 0 nothing can go wrong, 1 a nuisance, 2 harm to someone, 3 grave or lasting harm, if it were answered badly.
 - complexity: 0 checked at a glance, 1 one step, 2 several steps, 3 many steps or hard ones, to verify an answer.
 - confidence: how sure you are, from 0.0 to 1.0.
