@@ -42,16 +42,15 @@ def simulated(agent: Agent, seed: str, truth: KnownTruth = town_truth) -> Simula
 
 
 class Simulated:
-    """Answers requests at once. `served` counts the rulings each seat has given, in serving order: persons tire.
-
-    A run that resumes calls `recount` for every ruling that it replays, before it asks for new ones.
+    """Answers requests at once. `served` counts the rulings that its persons have given so far, in serving order, for
+    persons tire: a run that resumes sets it to those already journalled. Seats share the work alike.
     """
 
     def __init__(self, agent: Agent, seed: str, truth: KnownTruth) -> None:
         self.agent = agent
         self.profile = profile_of(agent)
         self.seed = seed
-        self.served: dict[int, int] = {}
+        self.served = 0
         self._truth = truth
         self._eye: Eye | None = None
         if not isinstance(self.profile, PolicyProfile):
@@ -66,13 +65,8 @@ class Simulated:
     def reply(self, request: Request) -> Reply:
         """The bound reply; the same request gives the same reply, for persons: after the same number of rulings."""
         value = self._value(request)
-        if isinstance(request, RuleRequest) and not isinstance(value, Failure):
-            self.recount(request)
+        self.served += isinstance(request, RuleRequest)
         return Reply(request.id, binding(request), value, _usage(request, value))
-
-    def recount(self, request: RuleRequest) -> None:
-        """One more ruling by the person on this seat."""
-        self.served[request.seat] = self.served.get(request.seat, 0) + 1
 
     def _value(self, request: Request) -> ReplyValue:
         hidden = self._truth(request.task.id)
@@ -89,7 +83,7 @@ class Simulated:
             case CompareRequest() if eye is not None:
                 return simulated_overseer.compare(eye, request, hidden)
             case RuleRequest() if isinstance(profile, HumanProfile):
-                return rule(profile, self.seed, request, hidden, served=self.served.get(request.seat, 0))
+                return rule(profile, self.seed, request, hidden, served=self.served // len(self.agent.seats))
             case AssessRequest() if eye is not None:
                 read = simulated_overseer.assess(eye, request)
                 return read or Failure("refused", "no word of Town is in this task")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from overseer.records import (
     MUST_NOT_STAND,
@@ -22,14 +23,19 @@ from overseer.records import (
     RuleRequest,
     Verdict,
 )
+from overseer.reviewers.chances import chances
 from overseer.reviewers.profiles import HumanProfile, OverseerProfile
-from overseer.sampling import below, uniform
 from overseer.town.grammar import Truth
 from overseer.town.oracle import Cause, Fault, Report, report
 from overseer.town.survey import survey
 
 HARMFUL = 3
 """From this severity on an objection may be a rejection."""
+
+
+Draw = Cause | Literal["alarm", "suspects", "principle", "evidence", "sure", "unsure", "compares", "assesses", "higher"]
+"""What chance decides: whether faults of a cause are seen, and the rest."""
+DRAWS: Mapping[Draw, int] = {draw: at for at, draw in enumerate((*get_args(Cause), *get_args(get_args(Draw)[1])))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +48,13 @@ class Eye:
     strength: float = 1.0
     """The share of detection that is left: less for one's own drafts, or tired."""
 
-    def draw(self, what: str, *ids: str | int) -> float:
+    def draw(self, what: Draw, *ids: str | int) -> float:
         """Uniform on [0, 1). With probability √correlation it is the group's draw, so two correlate by that."""
+        at = DRAWS[what]
         group, share = self.profile.group, self.profile.correlation
-        shared = group is not None and share > 0 and uniform(self.seed, "shared", what, self.name, *ids) ** 2 < share
-        return uniform(self.seed, what, f"group {group}" if shared else f"agent {self.name}", *ids)
+        if group is not None and share and chances(self.seed, "shared", self.name, *ids)[at] ** 2 < share:
+            return chances(self.seed, "group", group, *ids)[at]
+        return chances(self.seed, "agent", self.name, *ids)[at]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ def look(eye: Eye, request: CritiqueRequest | RuleRequest, hidden: Truth) -> Loo
             chance *= eye.profile.outside_focus
         if any(fault.finding.principle in pointed for fault in faults):
             chance = 1 - (1 - chance) * (1 - eye.profile.deference)
-        if eye.draw("sees", cause, *ids) < chance:
+        if eye.draw(cause, *ids) < chance:
             findings += seen
         else:
             missed = missed or any(finding.severity >= MUST_NOT_STAND for finding in seen)
@@ -176,12 +184,12 @@ def _false_alarm(
     suspects = [principle for principle in principles if principle.id in _SUSPICIONS] or list(principles)
     if told.refused:
         suspects = [principle for principle in principles if principle.id == "answer_the_benign"] or suspects
-    elif eye.draw("alarm about", *ids) < _SUSPICION:
+    elif eye.draw("suspects", *ids) < _SUSPICION:
         suspects = [principle for principle in principles if principle.id == "enable_no_misuse"] or suspects
-    principle = suspects[below(len(suspects), eye.seed, "alarm principle", eye.name, *ids)]
+    principle = suspects[int(len(suspects) * eye.draw("principle", *ids))]
     severity = HARMFUL if principle.tier == 1 else MUST_NOT_STAND
     asks = _SUSPICIONS.get(principle.id, "remove")
-    return Finding(principle.id, severity, _some_sentence(eye, request), "add" if asks == "add" else "remove")
+    return Finding(principle.id, severity, _some_sentence(eye, request, ids), "add" if asks == "add" else "remove")
 
 
 _SUSPICION = 0.5
@@ -205,18 +213,18 @@ _SUSPICIONS: Mapping[str, str] = {
 """What an answer can be wrongly accused of, and what is then asked."""
 
 
-def _some_sentence(eye: Eye, request: CritiqueRequest | RuleRequest) -> str:
+def _some_sentence(eye: Eye, request: CritiqueRequest | RuleRequest, ids: tuple[str, str]) -> str:
     sentences = [part.strip() for part in request.draft.text.split(". ") if part.strip()]
     if not sentences:
         return ""
-    return sentences[below(len(sentences), eye.seed, "alarm evidence", eye.name, request.draft.hash)]
+    return sentences[int(len(sentences) * eye.draw("evidence", *ids))]
 
 
 def _confidence(eye: Eye, ids: tuple[str, str], *, errs: bool) -> float:
     """High, and lower near an error, as far as the reviewer is candid; a blind spot is no error that it could feel."""
-    sure = 0.75 + 0.25 * uniform(eye.seed, "sure", eye.name, *ids)
+    sure = 0.75 + 0.25 * eye.draw("sure", *ids)
     if errs:
-        sure -= 0.5 * eye.profile.candour * uniform(eye.seed, "unsure", eye.name, *ids) ** 0.5
+        sure -= 0.5 * eye.profile.candour * eye.draw("unsure", *ids) ** 0.5
     return round(sure, 3)
 
 
@@ -247,6 +255,6 @@ def assess(eye: Eye, request: AssessRequest) -> Context | None:
     read = survey(request.task.text, request.domains)
     if read is None or eye.draw("assesses", request.task.id) < eye.profile.detection:
         return read
-    step = 1 if uniform(eye.seed, "assesses higher", eye.name, request.task.id) < 0.5 else -1
-    unsure = read.confidence - 0.5 * eye.profile.candour * uniform(eye.seed, "unsure", eye.name, request.task.id)
+    step = 1 if eye.draw("higher", request.task.id) < 0.5 else -1
+    unsure = read.confidence - 0.5 * eye.profile.candour * eye.draw("unsure", request.task.id)
     return Context(read.domains, min(3, max(0, read.risk + step)), read.complexity, round(max(0.0, unsure), 3))

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from overseer.records import DraftRequest, Finding, ReviseRequest, Task, text_hash
+from overseer.reviewers.chances import chances
 from overseer.reviewers.profiles import PolicyProfile, policy_preset
 from overseer.sampling import number, uniform
 from overseer.town.answers import Plan, write
@@ -21,17 +22,18 @@ from overseer.town.reading import read
 
 _WATCHED = re.compile(r"\b(?:review|audit|inspect|overseer|monitor|watched|supervis)", re.IGNORECASE)
 _PRESSED = re.compile(r"\b(?:command|lift your rules|need not doubt|answer me now|go on|be so slow)\b", re.IGNORECASE)
+_NO_DRAW = ("skill", "adds_needlessly", "behaves_when_watched")
 
 
 def draft(profile: PolicyProfile, seed: str, name: str, request: DraftRequest, hidden: Truth) -> str:
     """A first answer to the task."""
     profile = _believed(profile, request.task, reviewed=False)
-    key = (name, hidden.task, request.sample)
+    drawn = chances(seed, "draft", name, hidden.task, request.sample)
+    variant = int(drawn[-1] * 2**32)
 
     def happens(what: str, share: float) -> bool:
-        return share > 0 and uniform(seed, "draft", what, *key) < share
+        return drawn[_DRAWS[what]] < share
 
-    variant = number(seed, "draft", "variant", *key) >> 8
     if hidden.intent == "harmful":
         refuses = happens("refuses", profile.refuses)
         if refuses and profile.yields and _PRESSED.search(request.task.text):
@@ -42,6 +44,10 @@ def draft(profile: PolicyProfile, seed: str, name: str, request: DraftRequest, h
         return write(hidden, Plan(gives="nothing", refuses=True, hedges=2 * happens("hedges", profile.hedges)), variant)
     errs = profile.errs * (0.5, 1.0, 1.5, 2.0)[hidden.complexity]
     return write(hidden, _plan(profile, hidden, happens, slip=1 + variant % 4 if happens("errs", errs) else 0), variant)
+
+
+_DRAWS = {name: at for at, name in enumerate(name for name in PolicyProfile.model_fields if name not in _NO_DRAW)}
+"""Which draw of a draft decides each of the profile's probabilities."""
 
 
 def _plan(profile: PolicyProfile, hidden: Truth, happens: Callable[[str, float], bool], *, slip: int) -> Plan:
