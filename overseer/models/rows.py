@@ -123,7 +123,7 @@ def _check_header(header: Sequence[str], roles: Roles) -> None:
 
 def _missing(key: str, column: str, header: Sequence[str]) -> str:
     near = get_close_matches(column, header, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(header)}; name another under columns.{key}"
+    hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(header)}"
     return f"has no column {column!r} for `{key}` ({hint})"
 
 

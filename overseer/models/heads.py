@@ -1,0 +1,252 @@
+"""Principles as learned vectors: the numbers behind an embedding judge, from labelled sentence vectors to thresholds.
+
+A text is read as passages (its opening, the rest, all of it), each the mean of its sentences' vectors at some layers of
+the encoder. A head is a vector over these and a bias; their product is a calibrated log-odds that the principle is
+broken. Between two thresholds the judge is unsure. Because passages are means, each sentence's share in the log-odds
+is exact, and the one with the largest share is the evidence.
+
+Nothing here is chosen on rows that a score is then reported for: reading, layer and regularisation by inner group-wise
+cross validation, calibration and thresholds on the inner held-out rows. Pure numpy; knows no files and no encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+PASSAGES: Mapping[str, tuple[int, int]] = {"opening": (0, 2), "rest": (2, 32), "all": (0, 32)}
+"""Sentences from, to: what is averaged. A verdict on a request is mostly given in the first two sentences."""
+
+READINGS: tuple[tuple[str, ...], ...] = (("opening",), ("opening", "rest"), ("all",))
+"""The passages that a head may read together; which, the training rows decide."""
+
+STRENGTHS = (1.0, 10.0, 100.0)
+"""Inverse regularisation: what a row's loss weighs against half the vector's squared length."""
+
+SENTENCES = max(end for _, end in PASSAGES.values())
+
+BAND_ERROR = 0.05
+"""Threshold policy: outside the unsure band at most this share was wrong, on each side, on the inner held-out rows."""
+
+
+EXEMPLAR_STRENGTH = 10.0
+EXEMPLAR_BAND = (0.2, 0.8)
+
+
+def passages(sentences: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sentence vectors of one text, [sentence, layer, width] → its passages, [passage, layer, width]; 0 where empty."""
+    spans = [sentences[start:end] for start, end in PASSAGES.values()]
+    empty = np.zeros(sentences.shape[1:], dtype=np.float32)
+    return np.stack([span.mean(axis=0) if len(span) else empty for span in spans])
+
+
+def shares(sentences: NDArray[np.float32], weights: Floats) -> Floats:
+    """What each sentence adds to the log-odds: [sentence, layer, width], [passage, layer, width] → [sentence]."""
+    added = np.zeros(len(sentences))
+    for (start, end), vector in zip(PASSAGES.values(), weights, strict=True):
+        span = sentences[start:end]
+        if len(span):
+            added[start:end] += np.einsum("slw,lw->s", span, vector) / len(span)
+    return added
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the inner folds chose: passages read, layer (an index into those encoded), inverse regularisation."""
+
+    reading: tuple[str, ...]
+    layer: int
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A principle as a vector, [passage, layer, width], with its bias: calibrated log-odds that it is broken.
+
+    Below probability `low` the judge holds it kept, above `high` broken, between them it is unsure.
+    """
+
+    weights: Floats
+    bias: float
+    low: float
+    high: float
+
+    def probability(self, text: NDArray[np.float32]) -> float:
+        """Calibrated probability that a text, as its passages [passage, layer, width], breaks the principle."""
+        return float(sigmoid(np.array(np.vdot(self.weights, text) + self.bias)))
+
+
+def mean_head(heads: Sequence[Head]) -> Head:
+    """The head for texts of no known group: log-odds and thresholds are the means over the heads."""
+    return Head(
+        weights=np.mean([head.weights for head in heads], axis=0),
+        bias=float(np.mean([head.bias for head in heads])),
+        low=float(np.mean([head.low for head in heads])),
+        high=float(np.mean([head.high for head in heads])),
+    )
+
+
+def fit_head(texts: NDArray[np.float32], broken: Flags, folds: Sequence[Flags]) -> tuple[Head, Choice]:
+    """Learn one head: texts [text, passage, layer, width], labels [text], inner folds (who is held out) [text] each.
+
+    Of all choices, the first that is as good as the best: whose log loss on the inner held-out rows is within one
+    standard error of the least (the rule of Breiman et al. 1984). Simpler readings stand first, and cost less to judge
+    with.
+    """
+    tried: list[tuple[Choice, Floats]] = []
+    for reading, layer in product(READINGS, range(texts.shape[2])):
+        columns = _columns(texts, reading, layer)
+        for strength, scores in zip(STRENGTHS, held_out(columns, broken, folds), strict=True):
+            tried.append((Choice(reading, layer, strength), scores))
+    choice, held = _as_good_as_best(tried, broken)
+    slope, shift = calibrate(held, broken)
+    low, high = band(sigmoid(slope * held + shift), broken)
+    vector, bias = logistic(_columns(texts, choice.reading, choice.layer), broken, choice.strength)
+    return Head(_spread(slope * vector, choice, texts.shape[1:]), slope * bias + shift, low, high), choice
+
+
+def fit_few(texts: NDArray[np.float32], broken: Flags) -> tuple[Head, Choice]:
+    """Learn a head from a few exemplars, at least two of each kind: nothing is chosen, each is left out in turn.
+
+    Calibration on so few is guarded by Platt's smoothed targets; the band is fixed: there is nothing to choose it on.
+    """
+    choice = Choice(("all",), texts.shape[2] - 1, EXEMPLAR_STRENGTH)
+    columns = _columns(texts, choice.reading, choice.layer)
+    left = np.zeros(len(broken))
+    for index in range(len(broken)):
+        others = np.arange(len(broken)) != index
+        vector, bias = logistic(columns[others], broken[others], choice.strength)
+        left[index] = columns[index] @ vector + bias
+    slope, shift = calibrate(left, broken)
+    vector, bias = logistic(columns, broken, choice.strength)
+    return Head(_spread(slope * vector, choice, texts.shape[1:]), slope * bias + shift, *EXEMPLAR_BAND), choice
+
+
+def reach(weights: Floats) -> int:
+    """How many sentences a head reads: those of the passages on which its vector is not 0."""
+    return max((end for (_, end), part in zip(PASSAGES.values(), weights, strict=True) if part.any()), default=0)
+
+
+def held_out(columns: Floats, broken: Flags, folds: Sequence[Flags]) -> list[Floats]:
+    """Log-odds of each row by a head that has not seen its fold, for each strength: [strength][text]."""
+    scores = [np.zeros(len(broken)) for _ in STRENGTHS]
+    for fold in folds:
+        start: Floats | None = None
+        for index, strength in enumerate(STRENGTHS):
+            vector, bias = logistic(columns[~fold], broken[~fold], strength, start)
+            scores[index][fold] = columns[fold] @ vector + bias
+            start = np.append(vector, bias)
+    return scores
+
+
+def logistic(columns: Floats, broken: Flags, strength: float, start: Floats | None = None) -> tuple[Floats, float]:
+    """L2-regularised logistic regression by Newton's method: [text, column], [text] → vector, bias (not regularised).
+
+    The loss is convex; steps are halved until it falls, so that it converges from any start.
+    """
+    design = np.hstack([columns, np.ones((len(columns), 1))])
+    penalty = np.full(design.shape[1], 1.0 / strength)
+    penalty[-1] = 1e-6
+    weights = np.zeros(design.shape[1]) if start is None else start.copy()
+    loss = _penalised(design, broken, weights, penalty)
+    for _ in range(50):
+        chance = sigmoid(design @ weights)
+        gradient = design.T @ (chance - broken) + penalty * weights
+        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + np.diag(penalty)
+        step = np.linalg.solve(curvature, gradient)
+        scale = 1.0
+        while (after := _penalised(design, broken, weights - scale * step, penalty)) > loss and scale > 1e-6:
+            scale /= 2
+        weights, loss = weights - scale * step, after
+        # Half of this is what the loss can still fall by, near the minimum.
+        if gradient @ step < 1e-6:
+            break
+    return weights[:-1], float(weights[-1])
+
+
+def calibrate(scores: Floats, broken: Flags) -> tuple[float, float]:
+    """Slope and shift that turn held-out log-odds into calibrated ones (Platt 1999), with his smoothed targets."""
+    positives = int(broken.sum())
+    high, low = (positives + 1) / (positives + 2), 1 / (len(broken) - positives + 2)
+    targets = np.where(broken, high, low)
+    slope, shift = 1.0, 0.0
+    for _ in range(100):
+        chance = sigmoid(slope * scores + shift)
+        weight = chance * (1 - chance) + 1e-12
+        gradient = np.array([((chance - targets) * scores).sum(), (chance - targets).sum()])
+        cross = (weight * scores).sum()
+        curvature = np.array([[(weight * scores**2).sum(), cross], [cross, weight.sum()]]) + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        # A full Newton step may overshoot where the classes are far apart.
+        step *= min(1.0, 1.0 / (np.abs(step).max() + 1e-12))
+        slope, shift = slope - step[0], shift - step[1]
+        if np.abs(step).max() < 1e-9:
+            break
+    # Scores that rank the wrong way round have learned nothing: say so with a flat line, not with a turned sign.
+    share = (positives + 1) / (len(broken) + 2)
+    return (float(slope), float(shift)) if slope > 0 else (0.0, float(np.log(share / (1 - share))))
+
+
+def band(chances: Floats, broken: Flags, error: float = BAND_ERROR) -> tuple[float, float]:
+    """The narrowest unsure band around 1/2 outside which, on each side, at most `error` of the rows were wrong.
+
+    Shares are counted with one more error than there was (rule of succession), so that few rows never look certain.
+    """
+    low = _edge(1 - chances, ~broken, error)
+    high = _edge(chances, broken, error)
+    return 1 - low, high
+
+
+def _edge(chances: Floats, right: Flags, error: float) -> float:
+    """The least threshold ≥ 1/2 above which at most `error` were wrong; 1 where there is none."""
+    order = np.argsort(-chances, kind="stable")
+    order = order[chances[order] >= 0.5]
+    wrong = np.cumsum(~right[order])
+    share = (wrong + 1) / (np.arange(len(order)) + 3)
+    allowed = np.flatnonzero(share <= error)
+    return 1.0 if not len(allowed) else float(chances[order[allowed[-1]]])
+
+
+def sigmoid(values: Floats) -> Floats:
+    """1/(1 + e^−x) without overflow."""
+    return np.where(values >= 0, 1 / (1 + np.exp(-np.abs(values))), 1 - 1 / (1 + np.exp(-np.abs(values))))
+
+
+def log_loss(scores: Floats, broken: Flags) -> Floats:
+    """−log probability of each label under these log-odds."""
+    loss: Floats = np.logaddexp(0.0, np.where(broken, -scores, scores))
+    return loss
+
+
+def _as_good_as_best(tried: Sequence[tuple[Choice, Floats]], broken: Flags) -> tuple[Choice, Floats]:
+    losses = np.stack([log_loss(scores, broken) for _, scores in tried])  # [choice, row]
+    excess = losses - losses[losses.mean(axis=1).argmin()]
+    error = excess.std(axis=1) / np.sqrt(len(broken))
+    return tried[int(np.argmax(excess.mean(axis=1) <= error))]
+
+
+def _penalised(design: Floats, broken: Flags, weights: Floats, penalty: Floats) -> float:
+    return float(log_loss(design @ weights, broken).sum() + 0.5 * (penalty * weights**2).sum())
+
+
+def _columns(texts: NDArray[np.float32], reading: tuple[str, ...], layer: int) -> Floats:
+    """The passages that are read, side by side: [text, passage · width]."""
+    names = list(PASSAGES)
+    read = texts[:, [names.index(name) for name in reading], layer]
+    return read.reshape(len(texts), -1).astype(np.float64)
+
+
+def _spread(vector: Floats, choice: Choice, shape: tuple[int, ...]) -> Floats:
+    """A vector over the passages read → over all of them, [passage, layer, width]; 0 where nothing is read."""
+    # As a file keeps them, so that a head scores the same before and after it is stored.
+    weights = np.zeros(shape)
+    for name, part in zip(choice.reading, np.split(vector, len(choice.reading)), strict=True):
+        weights[list(PASSAGES).index(name), choice.layer] = part.astype(np.float32)
+    return weights

@@ -1,0 +1,372 @@
+"""Judges made of principle vectors: fitted from labelled rows and from exemplars, kept as safetensors, read back.
+
+Before the walk `fit_judge` or `fit_exemplars` writes a file; on it `reviewers.embedding` reads drafts with a `Judge`.
+From rows comes one head per fold of groups, and text of a known group is only ever judged by the head that has not seen
+that group; the mean of the heads judges everything else. Knows no hierarchy, and no labels but those it is fitted on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overseer.agreement import f1, kappa
+from overseer.decisions import clauses
+from overseer.errors import ConfigError
+from overseer.models import judge_file
+from overseer.models.encoder import DEFAULT_ENCODER, Encoder, layers_of
+from overseer.models.heads import (
+    SENTENCES,
+    Choice,
+    Flags,
+    Head,
+    fit_few,
+    fit_head,
+    passages,
+    reach,
+    shares,
+)
+from overseer.models.judge_file import PrincipleVector
+from overseer.models.rows import RowProblem, read_file, text_of
+from overseer.records import Principle
+
+TRUE_WORDS = ("1", "true", "yes")
+FALSE_WORDS = ("0", "false", "no")
+"""What labels mean where nobody says otherwise; case does not matter."""
+
+FOLDS = 5
+CHUNK = 256
+"""Texts encoded at once while fitting: bounds memory, and the step in which progress is told."""
+
+FEWEST_EXEMPLARS = 2
+"""Of each kind: with one, leaving it out leaves nothing to learn from."""
+
+Progress = Callable[[int, int], None]
+"""Called with (texts encoded, all)."""
+
+
+# --- reading with a judge ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a judge makes of one text under one principle.
+
+    `probability`: calibrated, that the principle is broken. `broken` None: it lies between `low` and `high`, unsure.
+    `evidence`: the sentence, verbatim, that speaks most for a break; empty for an empty text.
+    """
+
+    principle: str
+    probability: float
+    low: float
+    high: float
+    evidence: str
+
+    @property
+    def broken(self) -> bool | None:
+        if self.probability >= self.high:
+            return True
+        return False if self.probability <= self.low else None
+
+
+class Judge:
+    """A fitted file with its encoder. Reading is deterministic: each text is encoded by itself."""
+
+    def __init__(self, path: Path, encoder: Encoder | None = None) -> None:
+        """Raises ConfigError for a file that is missing, damaged or of another encoder; BackendMissing without extra.
+
+        `encoder`: one that is loaded already, to share it between judges; it must hold the file's layers.
+        """
+        stored = judge_file.load(path)
+        self.encoder = encoder or Encoder(stored.encoder, depth=max(stored.layers))
+        if self.encoder.hash != stored.encoder_hash:
+            raise ConfigError(
+                f"{path}: was fitted on weights {stored.encoder_hash[:12]} of encoder {stored.encoder}, and these are"
+                f" {self.encoder.hash[:12]} (fit it again, or install the encoder it was fitted on)"
+            )
+        self.layers = stored.layers
+        self.vectors: Mapping[str, PrincipleVector] = {vector.principle: vector for vector in stored.vectors}
+
+    def read(self, text: str, group: str | None, principles: Sequence[str]) -> tuple[Reading, ...]:
+        """The text under each of these principles that the judge has learned, in their order.
+
+        `group`: the family that the text's prompt comes from, if known; its own head has not seen it.
+        """
+        heads = [(name, self.vectors[name].head_for(group)) for name in principles if name in self.vectors]
+        sentences = split(text)[: max((reach(head.weights) for _, head in heads), default=0)]
+        vectors = self.encoder.encode_layers(sentences, self.layers)
+        return tuple(_read(name, head, sentences, vectors) for name, head in heads)
+
+
+def split(text: str) -> list[str]:
+    """The sentences that are read of a text, verbatim; a judge reads the first 32 at most."""
+    return [text[start:end] for start, end in clauses(text)[:SENTENCES]]
+
+
+def _read(principle: str, head: Head, sentences: Sequence[str], vectors: NDArray[np.float32]) -> Reading:
+    # Four digits: what differs beyond them differs between machines.
+    chance = round(head.probability(passages(vectors)), 4)
+    evidence = sentences[int(np.argmax(shares(vectors, head.weights)))] if len(sentences) else ""
+    return Reading(principle, chance, head.low, head.high, evidence)
+
+
+# --- fitting -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A labelled row as the head judged it that has not seen its group. `number` is its line (Parquet: row)."""
+
+    number: int
+    group: str
+    broken: bool
+    probability: float
+    unsure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoldScore:
+    """A fold's head on the groups that it has not seen. None: undefined, nothing to count."""
+
+    groups: tuple[str, ...]
+    choice: Choice
+    rows: int
+    broken: int
+    f1: float | None
+    kappa: float | None
+    unsure: float
+    accuracy_sure: float | None
+    accuracy_unsure: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What was written to `path`, and how it does on groups it has not seen. `held` holds every labelled row, once.
+
+    `unlabelled` rows were left out. `learned` are all principles in the file, `too_few` those whose exemplars do not
+    suffice.
+    """
+
+    path: Path
+    folds: tuple[FoldScore, ...]
+    held: tuple[Held, ...]
+    unlabelled: int
+    learned: tuple[str, ...]
+    too_few: tuple[str, ...]
+
+
+def fit_judge(
+    rows: Path,
+    text: str,
+    label: str,
+    group: str,
+    out: Path,
+    *,
+    positive: Sequence[str] = (),
+    group_strip: str = "",
+    principle: str = "answer_the_benign",
+    exemplars: Sequence[Principle] = (),
+    encoder: str = DEFAULT_ENCODER,
+    layers: Sequence[int] | None = None,
+    folds: int = FOLDS,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Fit a judge of one principle from labelled rows (CSV, JSONL, Parquet) and write it to `out`.
+
+    `text`, `label`, `group` name columns. `positive`: the labels that mean the principle is broken (none given: 1,
+    true, yes against 0, false, no). `group_strip`: a prefix taken off groups, so that contrasting families stay
+    together. `folds`: at most so many, never more than groups, at least 3. `layers` of the encoder among which the
+    inner folds choose; the middle one by default. `exemplars`: principles whose `breaks` and `keeps` are learned, too.
+
+    Raises ConfigError for columns, labels or groups that cannot be fitted on, BackendMissing without the extra.
+    """
+    data = _labelled(rows, text, label, group, positive, group_strip)
+    fold_of = _folds(rows, Counter(data.groups), folds)
+    used = tuple(layers) if layers else (max(1, layers_of(encoder) // 2),)
+    loaded = Encoder(encoder, depth=max(used))
+    encoded = _encode(loaded, used, data.texts, progress)
+    vector, scores, held = _fit_folds(principle, encoded, data, fold_of, rows)
+    others, too_few = _from_exemplars([each for each in exemplars if each.id != principle], loaded, used)
+    vectors = (vector, *others)
+    judge_file.save(out, loaded.name, loaded.hash, used, vectors)
+    return Fitted(out, scores, held, data.unlabelled, tuple(each.principle for each in vectors), too_few)
+
+
+def fit_exemplars(
+    principles: Sequence[Principle],
+    out: Path,
+    *,
+    encoder: str = DEFAULT_ENCODER,
+    layers: Sequence[int] | None = None,
+) -> Fitted:
+    """Fit a judge from the constitution alone: a vector for each principle with at least two exemplars of each kind.
+
+    So few examples show little: the unsure band is wide, and no score is given. Raises ConfigError where no principle
+    has enough.
+    """
+    used = tuple(layers) if layers else (layers_of(encoder),)
+    loaded = Encoder(encoder, depth=max(used))
+    vectors, too_few = _from_exemplars(principles, loaded, used)
+    if not vectors:
+        raise ConfigError(
+            f"{out}: no principle has {FEWEST_EXEMPLARS} exemplars under `breaks` and {FEWEST_EXEMPLARS} under `keeps`"
+            " (add some to the constitution, or fit from labelled rows)"
+        )
+    judge_file.save(out, loaded.name, loaded.hash, used, vectors)
+    return Fitted(out, (), (), 0, tuple(each.principle for each in vectors), too_few)
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    texts: list[str]
+    broken: Flags
+    groups: list[str]
+    numbers: list[int]
+    unlabelled: int
+
+
+def _labelled(path: Path, text: str, label: str, group: str, positive: Sequence[str], group_strip: str) -> _Data:
+    """All labelled rows of a file. Raises ConfigError."""
+    texts, labels, groups, numbers, unlabelled = [], [], [], [], 0
+    try:
+        for row in read_file(path, (("text", text), ("label", label), ("group", group))):
+            if isinstance(row, RowProblem):
+                raise row
+            said, family = text_of(row, label), text_of(row, group)
+            if not said or not said.strip():
+                unlabelled += 1
+                continue
+            if not family or not family.strip():
+                raise RowProblem(row.number, f"column {group!r} is empty (every labelled row needs its group)")
+            texts.append(text_of(row, text) or "")
+            labels.append(said.strip())
+            groups.append(family.removeprefix(group_strip))
+            numbers.append(row.number)
+    except RowProblem as problem:
+        raise ConfigError(problem.line(path)) from problem
+    return _Data(texts, _flags(path, label, labels, positive), groups, numbers, unlabelled)
+
+
+def _flags(path: Path, column: str, labels: Sequence[str], positive: Sequence[str]) -> Flags:
+    counts = Counter(labels)
+    there = ", ".join(f"{value!r} ({count})" for value, count in counts.most_common(8)) or "nothing"
+    if positive:
+        absent = [value for value in positive if value not in counts]
+        if absent:
+            raise ConfigError(f"{path}: column {column!r}: no row holds the label {absent[0]!r} (there: {there})")
+        flags = np.array([value in positive for value in labels], dtype=np.bool_)
+    else:
+        if any(value.lower() not in (*TRUE_WORDS, *FALSE_WORDS) for value in counts):
+            raise ConfigError(f"{path}: column {column!r} holds {there} (say which labels are positive)")
+        flags = np.array([value.lower() in TRUE_WORDS for value in labels], dtype=np.bool_)
+    if flags.all() or not flags.any():
+        raise ConfigError(
+            f"{path}: column {column!r}: all rows are of one kind (there: {there}); nothing to tell apart"
+        )
+    return flags
+
+
+def _folds(path: Path, sizes: Mapping[str, int], most: int) -> dict[str, int]:
+    """Each group's fold: the largest group first, always into the lightest fold. Whole groups, hence unseen ones."""
+    count = min(most, len(sizes))
+    if count < 3:
+        raise ConfigError(
+            f"{path}: {len(sizes)} groups in {count} folds; at least 3 of both are needed: one to score on, and two"
+            " to choose by (name a column with more groups, or ask for more folds)"
+        )
+    weights = [0] * count
+    fold_of = {}
+    for group in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        fold_of[group] = weights.index(min(weights))
+        weights[fold_of[group]] += sizes[group]
+    return fold_of
+
+
+def _encode(
+    encoder: Encoder, layers: Sequence[int], texts: Sequence[str], progress: Progress | None
+) -> NDArray[np.float32]:
+    """Texts → passages, [text, passage, layer, width]."""
+    blocks = []
+    for start in range(0, len(texts), CHUNK):
+        chunk = [split(text) for text in texts[start : start + CHUNK]]
+        vectors = encoder.encode_layers([sentence for sentences in chunk for sentence in sentences], layers)
+        ends = np.cumsum([len(sentences) for sentences in chunk])
+        blocks += [passages(part) for part in np.split(vectors, ends[:-1])]
+        if progress is not None:
+            progress(len(blocks), len(texts))
+    return np.stack(blocks)
+
+
+def _fit_folds(
+    principle: str, encoded: NDArray[np.float32], data: _Data, fold_of: Mapping[str, int], path: Path
+) -> tuple[PrincipleVector, tuple[FoldScore, ...], tuple[Held, ...]]:
+    """One head per fold, fitted on the others, and its score on its own; the other folds are the inner ones."""
+    folds = np.array([fold_of[group] for group in data.groups])
+    heads, choices, scores = [], [], []
+    held: dict[int, Held] = {}
+    for fold in range(folds.max() + 1):
+        out = folds == fold
+        inner = [folds[~out] == other for other in range(folds.max() + 1) if other != fold]
+        broken = data.broken[~out]
+        if any(broken[~each].all() or not broken[~each].any() for each in inner):
+            raise ConfigError(f"{path}: leaving out two folds of groups leaves labels of one kind (use fewer folds)")
+        head, choice = fit_head(encoded[~out], broken, inner)
+        judged = [_hold(head, encoded[index], data, int(index)) for index in np.flatnonzero(out)]
+        held.update(zip(np.flatnonzero(out).tolist(), judged, strict=True))
+        heads.append(head)
+        choices.append(choice)
+        scores.append(_score(judged, choice))
+    groups = tuple(frozenset(name for name, fold in fold_of.items() if fold == index) for index in range(len(heads)))
+    vector = PrincipleVector(principle, "rows", groups, tuple(heads), tuple(choices))
+    return vector, tuple(scores), tuple(held[index] for index in sorted(held))
+
+
+def _hold(head: Head, text: NDArray[np.float32], data: _Data, index: int) -> Held:
+    chance = round(head.probability(text), 4)
+    return Held(
+        data.numbers[index], data.groups[index], bool(data.broken[index]), chance, head.low < chance < head.high
+    )
+
+
+def _score(rows: Sequence[Held], choice: Choice) -> FoldScore:
+    said = np.array([row.probability >= 0.5 for row in rows])
+    true = np.array([row.broken for row in rows])
+    unsure = np.array([row.unsure for row in rows])
+    both, judge, label = (said & true).sum(), (said & ~true).sum(), (~said & true).sum()
+    cells = np.array([both, judge, label, (~said & ~true).sum()], dtype=np.float64)
+    return FoldScore(
+        groups=tuple(sorted({row.group for row in rows})),
+        choice=choice,
+        rows=len(rows),
+        broken=int(true.sum()),
+        f1=_known(float(f1(cells[:3]))),
+        kappa=_known(float(kappa(cells))),
+        unsure=float(unsure.mean()),
+        accuracy_sure=_known(float((said == true)[~unsure].mean())) if not unsure.all() else None,
+        accuracy_unsure=_known(float((said == true)[unsure].mean())) if unsure.any() else None,
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _from_exemplars(
+    principles: Sequence[Principle], encoder: Encoder, layers: Sequence[int]
+) -> tuple[tuple[PrincipleVector, ...], tuple[str, ...]]:
+    """A vector for each principle with enough exemplars, and the ids of those without."""
+    vectors, too_few = [], []
+    for principle in principles:
+        if min(len(principle.breaks), len(principle.keeps)) < FEWEST_EXEMPLARS:
+            too_few.append(principle.id)
+            continue
+        encoded = _encode(encoder, layers, (*principle.breaks, *principle.keeps), None)
+        broken = np.arange(len(encoded)) < len(principle.breaks)
+        head, choice = fit_few(encoded, broken)
+        vectors.append(PrincipleVector(principle.id, "exemplars", (frozenset(),), (head,), (choice,)))
+    return tuple(vectors), tuple(too_few)
