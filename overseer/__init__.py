@@ -11,9 +11,22 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from overseer.api import Run, arun, check, export, open, report, resume, run, test, verify
+    from overseer.api import Run, Service, aresume, arun, check, export, open, report, report_paired, resume, run, verify
 
-__all__ = ["Run", "arun", "check", "export", "open", "report", "resume", "run", "test", "verify"]
+__all__ = [
+    "Run",
+    "Service",
+    "aresume",
+    "arun",
+    "check",
+    "export",
+    "open",
+    "report",
+    "report_paired",
+    "resume",
+    "run",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from overseer import town
 from overseer.config.hierarchy_schema import TasksSpec, TownSpec
+from overseer.declaration import unknown
 from overseer.errors import ConfigError
-from overseer.hierarchy import unknown
 from overseer.models.recorded import Columns, Labels, grader, read_labels, read_rows, survey
 from overseer.records import Grade, Message, Task
 
@@ -21,7 +21,7 @@ Grader = Callable[[Task, str], Grade | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class TaskSource:
     """Tasks in order and how many; `digest` identifies them, so that a resumed run draws the same.
 
     `labels` are what people said of recorded answers, by task id; `grader` the ground truth, where there is one.
@@ -34,7 +34,7 @@ class Source:
     grader: Callable[[], Grader]
 
 
-def open_source(spec: TasksSpec, beside: Path) -> Source:
+def open_source(spec: TasksSpec, beside: Path) -> TaskSource:
     """The source that a hierarchy's `tasks` describe; files are found beside its own. Raises `ConfigError`."""
     if spec.file is not None:
         path = Path(spec.file)
@@ -42,7 +42,7 @@ def open_source(spec: TasksSpec, beside: Path) -> Source:
     return from_town(spec.town or TownSpec())
 
 
-def from_town(spec: TownSpec) -> Source:
+def from_town(spec: TownSpec) -> TaskSource:
     """Town's tasks: the environments in turn, each counted through from 0."""
     environments = [spec.environment] if isinstance(spec.environment, str) else list(spec.environment)
     for name in environments:
@@ -54,11 +54,11 @@ def from_town(spec: TownSpec) -> Source:
             index, turn = divmod(place, len(environments))
             yield town.make_task(spec.seed, environments[turn], index, place)
 
-    digest = f"town {town.VERSION}: {','.join(environments)} seed {spec.seed} count {spec.count}"
-    return Source(digest, spec.count, tasks, dict, lambda: town.grade)
+    digest = f"town: {','.join(environments)} seed {spec.seed} count {spec.count}"
+    return TaskSource(digest, spec.count, tasks, dict, lambda: town.grade)
 
 
-def rows(path: Path, columns: Columns) -> Source:
+def rows(path: Path, columns: Columns) -> TaskSource:
     """A file's rows, each with the answer that somebody's model gave. Raises `ConfigError` for anything wrong in it."""
     surveyed = survey(path, columns)
 
@@ -68,10 +68,10 @@ def rows(path: Path, columns: Columns) -> Source:
     def labels() -> Mapping[str, Labels]:
         return read_labels(path, columns)
 
-    return Source(f"rows {surveyed.sha256}", surveyed.rows, tasks, labels, lambda: grader(labels()))
+    return TaskSource(f"rows {surveyed.sha256}", surveyed.rows, tasks, labels, lambda: grader(labels()))
 
 
-def listed(given: Sequence[str | Task]) -> Source:
+def listed(given: Sequence[str | Task]) -> TaskSource:
     """A program's own tasks: whole `Task`s, or plain texts that become one-message tasks `task-0`, `task-1`, …"""
     tasks = tuple(
         each if isinstance(each, Task) else Task(f"task-{place}", (Message("user", each),), place)
@@ -80,4 +80,4 @@ def listed(given: Sequence[str | Task]) -> Source:
     if len({task.id for task in tasks}) < len(tasks):
         raise ConfigError("tasks: two tasks share an id (an id is a task's identity; number them)")
     digest = sha256(repr(tasks).encode("utf-8", "surrogatepass")).hexdigest()
-    return Source(f"listed {digest}", len(tasks), lambda: iter(tasks), dict, lambda: lambda task, text: None)
+    return TaskSource(f"listed {digest}", len(tasks), lambda: iter(tasks), dict, lambda: lambda task, text: None)

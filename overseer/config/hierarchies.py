@@ -25,8 +25,9 @@ from overseer.config.hierarchy_schema import (
 )
 from overseer.config.strict_yaml import Document, load, parse_scalar, read
 from overseer.config.validation import validate
+from overseer.declaration import Entry
 from overseer.errors import ConfigError
-from overseer.hierarchy import Entry, Hierarchy, build
+from overseer.hierarchy import Hierarchy, build
 from overseer.records import Agent, Budget, Compare, Constitution, Jury, Select, When
 
 POLICY = "policy"
@@ -37,24 +38,32 @@ ASSESSOR = "context"
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """All that a hierarchy's file says: the hierarchy, its tasks, its limits, and every file that it was read from."""
+    """All that a hierarchy's file says: the hierarchy, its tasks, its limits, every file read, and what to mend.
+
+    `files` begin with the hierarchy's own. `weights` are the files that `embed/FILE` agents are made of;
+    they and task files are found from `beside`.
+    """
 
     hierarchy: Hierarchy
     tasks: TasksSpec
     limits: Limits
     files: tuple[Path, ...]
+    weights: tuple[Path, ...]
+    warnings: tuple[str, ...]
+    beside: Path
 
 
-def load_hierarchy(path: Path | str, overrides: Sequence[str] = ()) -> Setup:
+def load_hierarchy(path: Path | str, overrides: Sequence[str] = (), beside: Path | None = None) -> Setup:
     """Read and check a hierarchy's file, with `a.b=c` overrides set first.
 
+    Weights that it names are found from the folder `beside`: the file's own, unless the file is a copy.
     Raises `ConfigError` with every problem found in the file, its constitutions and its juries.
     """
     path = Path(path)
     document = read(path)
     for override in overrides:
         _override(document, override)
-    return _Reading(path).setup(validate(document, HierarchySpec))
+    return _Reading(path, beside or path.parent).setup(validate(document, HierarchySpec))
 
 
 def _override(document: Document, override: str) -> None:
@@ -84,16 +93,19 @@ def _override(document: Document, override: str) -> None:
 class _Reading:
     """Turns one parsed file into a `Setup`, gathering problems and the files read on the way."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, beside: Path) -> None:
         self.path = path
+        self.beside = beside
         self.problems: list[str] = []
         self.files: list[Path] = [path]
+        self.warnings: list[str] = []
 
     def setup(self, spec: HierarchySpec) -> Setup:
         constitution = self._constitution("constitution", spec.constitution)
         agents = [self._policy(spec.policy), *(self._agent(name, each, spec) for name, each in spec.agents.items())]
         assessor = self._assessor(spec.context, agents)
         entries = [self._entry(index, entry) for index, entry in enumerate(spec.oversees)]
+        weights = self._weights_of(agents)
         self._tasks(spec.tasks)
         select: Select = spec.principles.sample if isinstance(spec.principles, SampleSpec) else spec.principles
         try:
@@ -115,7 +127,9 @@ class _Reading:
             self.problems += [f"{self.path}: {problem}" for problem in error.problems]
         if self.problems:
             raise ConfigError(self.problems)
-        return Setup(hierarchy, spec.tasks, spec.limits, tuple(dict.fromkeys(self.files)))
+        self.warnings += [f"{self.path}: {warning}" for warning in hierarchy.warnings]
+        files, warnings = dict.fromkeys(self.files), dict.fromkeys(self.warnings)
+        return Setup(hierarchy, spec.tasks, spec.limits, tuple(files), weights, tuple(warnings), self.beside)
 
     def _constitution(self, key: str, named: str) -> Constitution:
         try:
@@ -124,6 +138,7 @@ class _Reading:
             self.problems += [f"{self.path}: {key}: {problem}" for problem in error.problems]
             return Constitution(named, ())
         self.files += loaded.files
+        self.warnings += loaded.warnings
         return loaded.constitution
 
     def _beside(self, named: str) -> Path:
@@ -217,6 +232,16 @@ class _Reading:
             self.problems.append(f"{path}: must map each juror to a positive integer")
             return ()
         return tuple(sorted((str(juror), weight) for juror, weight in tree.items()))
+
+    def _weights_of(self, agents: Sequence[Agent]) -> tuple[Path, ...]:
+        named = {agent.model.removeprefix("embed/") for agent in agents if agent.model.startswith("embed/")}
+        found = tuple(self.beside / name for name in sorted(named))
+        self.problems += [
+            f"{self.path}: embed/{path.name}: no such file {path} (make it with `overseer fit-judge`)"
+            for path in found
+            if not path.is_file()
+        ]
+        return found
 
     def _tasks(self, spec: TasksSpec) -> None:
         if spec.town is not None and spec.file is not None:

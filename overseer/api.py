@@ -1,0 +1,338 @@
+"""The Python interface: one function a verb. The command line calls the same functions.
+
+`run` works in a script, a notebook and inside a running event loop; `arun` is awaited; `open` puts a hierarchy into
+somebody's own service. Errors are `overseer.errors`: each says what, where, and the remedy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, TypeVar
+
+from overseer import chain, replay, runs
+from overseer import export as exports
+from overseer.asking import Desk, require_reviewers
+from overseer.config.constitutions import check_constitution
+from overseer.config.hierarchies import Setup, load_hierarchy
+from overseer.config.hierarchy_schema import Limits, TasksSpec
+from overseer.config.strict_yaml import load as load_yaml
+from overseer.errors import ConfigError
+from overseer.hierarchy import Hierarchy
+from overseer.journal import open_journal
+from overseer.metrics import Measures
+from overseer.paired import Paired, compare
+from overseer.records import Audit, Episode, Message, Task
+from overseer.reviewers import Reviewer
+from overseer.reviewers.binding import Given, bind
+from overseer.runner import Progress, RunResult, oversee_one, run_tasks
+from overseer.runs import Run, open_run
+from overseer.sources import TaskSource, listed, open_source
+
+T = TypeVar("T")
+Declared = str | Path | Hierarchy
+"""A hierarchy's YAML file, or a hierarchy that a program built with `overseer.hierarchy.build`."""
+Tasks = str | Path | Sequence[str | Task] | None
+"""A file of rows, a program's own tasks (texts or `Task`s), or None for those that the YAML names."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """A run, and how far this session took it."""
+
+    run: Run
+    result: RunResult
+
+
+# --- run and resume ------------------------------------------------------------------------------------------------
+
+
+def run(hierarchy: Declared, **options: Any) -> Run:
+    """As `arun`, from any program: also from inside a running event loop (a notebook's), on a thread of its own."""
+    return _blocking(arun(hierarchy, **options))
+
+
+def resume(path: str | Path, **options: Any) -> Run:
+    """As `aresume`, from any program."""
+    return _blocking(aresume(path, **options))
+
+
+async def arun(hierarchy: Declared, **options: Any) -> Run:
+    """Take tasks through a hierarchy, journal everything under `out`, and return the run.
+
+    `tasks`: a file of rows, a list of texts or `Task`s; None: what the YAML says. `count` limits Town's tasks. `seed`
+    makes the run repeatable (without one, chance is fresh). `overrides` are `a.b=c` settings of the YAML. `reviewers`
+    maps an agent's name, or a model string `python/NAME`, to any async function or `Reviewer`. `out`: the folder of
+    runs. Raises `ConfigError`, `BackendMissing` or `JournalError`.
+    """
+    return (await begin(hierarchy, **options)).run
+
+
+async def aresume(path: str | Path, **options: Any) -> Run:
+    """Go on with a run where its journal ends. Raises `JournalError` if its inputs changed, unless `fork=True`."""
+    return (await go_on(path, **options)).run
+
+
+async def begin(
+    hierarchy: Declared,
+    *,
+    tasks: Tasks = None,
+    count: int | None = None,
+    seed: int | None = None,
+    overrides: Sequence[str] = (),
+    reviewers: Given | None = None,
+    out: str | Path = "runs",
+    stop: asyncio.Event | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    begun: Callable[[Run], None] | None = None,
+) -> Session:
+    """As `arun`, with the hooks of a front end: `begun` hears of the run once it has a folder, `stop` ends it early."""
+    overrides = [*overrides, *_task_overrides(tasks, count)]
+    setup = _declared(hierarchy, overrides)
+    source = _source(hierarchy, setup, tasks)
+    made = runs.make_run(Path(out), setup, source, overrides, seed)
+    if begun is not None:
+        begun(made)
+    return Session(made, await _drive(made, reviewers or {}, stop, progress))
+
+
+async def go_on(
+    path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    reviewers: Given | None = None,
+    fork: bool = False,
+    stop: asyncio.Event | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    begun: Callable[[Run], None] | None = None,
+) -> Session:
+    """As `aresume`, with the hooks of a front end."""
+    if fork:
+        found = runs.fork(Path(path))
+    else:
+        found = open_run(Path(path), overrides)
+        runs.check_unchanged(found)
+    if begun is not None:
+        begun(found)
+    return Session(found, await _drive(found, reviewers or {}, stop, progress))
+
+
+async def _drive(
+    made: Run, reviewers: Given, stop: asyncio.Event | None, progress: Callable[[Progress], None] | None
+) -> RunResult:
+    bound = bind(made.setup.hierarchy.agents, made.simulation_seed, made.setup.beside, reviewers)
+    with open_journal(made.path, runs.operational(made.setup)) as journal:
+        return await run_tasks(
+            made.source.tasks(),
+            made.setup.hierarchy,
+            made.audit,
+            bound,
+            journal,
+            limits=made.setup.limits,
+            stop=stop,
+            progress=progress,
+        )
+
+
+def _declared(hierarchy: Declared, overrides: Sequence[str]) -> Setup:
+    if isinstance(hierarchy, Hierarchy):
+        if overrides:
+            raise ConfigError("overrides: belong to a YAML file, not to a hierarchy built by a program")
+        return Setup(hierarchy, TasksSpec(), Limits(), (), (), hierarchy.warnings, Path())
+    return load_hierarchy(hierarchy, overrides)
+
+
+def _task_overrides(tasks: Tasks, count: int | None) -> list[str]:
+    """What `tasks` and `count` say, as settings that the manifest keeps and a resume repeats."""
+    if isinstance(tasks, str | Path):
+        return [f"tasks.file={json.dumps(str(Path(tasks).resolve()))}", "tasks.town="]
+    return [] if count is None else [f"tasks.town.count={count}"]
+
+
+def _source(hierarchy: Declared, setup: Setup, tasks: Tasks) -> TaskSource:
+    if tasks is not None and not isinstance(tasks, str | Path):
+        return listed(tasks)
+    if isinstance(hierarchy, Hierarchy) and tasks is not None:
+        return open_source(TasksSpec(file=str(Path(tasks).resolve())), Path())
+    return open_source(setup.tasks, setup.beside)
+
+
+def _blocking(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end, on a thread of its own where an event loop runs on this one already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    found: list[T] = []
+    raised: list[BaseException] = []
+
+    def on_thread() -> None:
+        try:
+            found.append(asyncio.run(work))
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=on_thread, name="overseer")
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
+    return found[0]
+
+
+# --- a hierarchy in somebody's own service -------------------------------------------------------------------------
+
+
+class Service:
+    """A hierarchy ready to oversee tasks one by one; every agent, people too, is bound to a reviewer."""
+
+    def __init__(self, hierarchy: Hierarchy, audit: Audit, reviewers: Mapping[str, Reviewer], desk: Desk) -> None:
+        self._hierarchy = hierarchy
+        self._audit = audit
+        self._reviewers = reviewers
+        self._desk = desk
+        self._places = 0
+
+    async def oversee(self, task: str | Task) -> Episode:
+        """Take one task all the way. Tasks may be overseen side by side; places count in the order of the calls."""
+        place, self._places = self._places, self._places + 1
+        if isinstance(task, str):
+            task = Task(f"task-{place}", (Message("user", task),), place)
+        return await oversee_one(task, self._hierarchy, self._audit, self._reviewers, desk=self._desk)
+
+
+@asynccontextmanager
+async def open(
+    hierarchy: Declared,
+    *,
+    seed: int | None = None,
+    overrides: Sequence[str] = (),
+    reviewers: Given | None = None,
+) -> AsyncIterator[Service]:
+    """Put a hierarchy into a program: `async with overseer.open(H) as h: episode = await h.oversee("…")`.
+
+    The input is open: `every: n` counts places by submission. Nothing is journalled; the program keeps the episodes.
+    """
+    setup = _declared(hierarchy, overrides)
+    key = token_hex(16) if seed is None else sha256(f"seed {seed}".encode()).hexdigest()[:32]
+    simulation = sha256(f"simulation {key}".encode()).hexdigest()[:32]
+    bound = bind(setup.hierarchy.agents, simulation, setup.beside, reviewers or {})
+    require_reviewers(setup.hierarchy, bound, persons=True)
+    yield Service(setup.hierarchy, Audit(key, None), bound, Desk(setup.hierarchy, bound, setup.limits))
+
+
+# --- reading what a run left ---------------------------------------------------------------------------------------
+
+
+def report(path: str | Path) -> Measures:
+    """Every figure of a run, with n, unscored count and interval."""
+    return open_run(Path(path)).measures()
+
+
+def report_paired(first: str | Path, second: str | Path) -> Paired:
+    """Two runs of the same tasks: paired differences, the second's minus the first's, with intervals."""
+    one, other = open_run(Path(first)), open_run(Path(second))
+    return compare(
+        one.graded(),
+        other.graded(),
+        runs=(one.path.name, other.path.name),
+        simulated_persons=one.simulated_persons or other.simulated_persons,
+    )
+
+
+def export(path: str | Path, what: exports.What, to: str | Path, form: exports.Format = "jsonl") -> exports.Written:
+    """Write a run's `episodes`, `pairs`, `revisions`, `critiques` or `steps` as JSONL, CSV or Parquet, with a card."""
+    found = open_run(Path(path))
+    return exports.write(what, form, found.episodes(), found.origin(), Path(to))
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A record without a gap, and how many of its decisions were derived again."""
+
+    chain: chain.Verified
+    rerun: int
+
+
+def verify(path: str | Path, rerun: float = 0.0) -> Verification:
+    """Check a run's chain from end to end, and derive the decisions of a random share `rerun` of its episodes again.
+
+    Raises `JournalError` at the first thing that is not as it was written.
+    """
+    path = Path(path)
+    checked = chain.verify(path)
+    if not rerun:
+        return Verification(checked, 0)
+    again = replay.episodes(path, open_run(path).walk, share=rerun, key=token_hex(16))
+    return Verification(checked, sum(1 for _ in again))
+
+
+# --- checking what people wrote ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a file is, what is wrong with it (with any problem it cannot be used), and what its author may mend."""
+
+    path: Path
+    kind: str
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def check(path: str | Path) -> Checked:
+    """Check a hierarchy's or a constitution's file, all at once."""
+    path = Path(path)
+    try:
+        tree = load_yaml(path)
+    except ConfigError as error:
+        return Checked(path, "file", error.problems, ())
+    if (
+        isinstance(tree, dict)
+        and ("layers" in tree or "extends" in tree or "principles" in tree)
+        and "policy" not in tree
+    ):
+        problems, warnings = check_constitution(path)
+        return Checked(path, "constitution", problems, warnings)
+    try:
+        setup = load_hierarchy(path)
+        bind(setup.hierarchy.agents, "check", setup.beside, _unbound(setup.hierarchy))
+    except ConfigError as error:
+        return Checked(path, "hierarchy", error.problems, ())
+    return Checked(path, "hierarchy", (), setup.warnings)
+
+
+def _unbound(hierarchy: Hierarchy) -> Given:
+    """Stand-ins for what only a program can give: a check asks whether the file is right, not who calls it."""
+
+    async def nobody(request: object) -> object:
+        raise AssertionError("a check asks nobody")
+
+    return {agent.model: nobody for agent in hierarchy.agents.values() if agent.model.startswith("python/")}
+
+
+__all__ = [
+    "Checked",
+    "Run",
+    "Service",
+    "Session",
+    "aresume",
+    "arun",
+    "begin",
+    "check",
+    "export",
+    "go_on",
+    "open",
+    "report",
+    "report_paired",
+    "resume",
+    "run",
+    "verify",
+]

@@ -1,0 +1,43 @@
+"""`overseer report`: a run's figures, or two runs side by side, for people and for machines; gates for builds."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from overseer import api
+from overseer.cli.console import Ui, gate_option, mode, say, ui_option
+from overseer.cli.exits import ERROR, OK
+from overseer.report import gates as report_gates
+from overseer.report.run_report import render, render_paired
+from overseer.runs import Run, open_run
+
+
+@click.command(name="report")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("other", type=click.Path(path_type=Path), required=False)
+@gate_option
+@ui_option
+def command(run: Path, other: Path | None, gates: tuple[str, ...], ui: str) -> int:
+    """Report RUN (its folder), or the paired differences of OTHER minus RUN."""
+    shown = mode(ui)
+    parsed = [report_gates.parse(gate) for gate in gates]
+    if other is None:
+        return print_measures(open_run(run), shown, parsed)
+    if parsed:
+        raise click.UsageError("--fail-if reads one run (report it alone)")
+    print(render_paired(api.report_paired(run, other), shown, shutil.get_terminal_size().columns))
+    return OK
+
+
+def print_measures(run: Run, ui: Ui, gates: Sequence[report_gates.Gate]) -> int:
+    """Print a run's report; 1 if a gate tripped, else 0."""
+    measures = run.measures()
+    print(render(measures, ui, shutil.get_terminal_size().columns))
+    tripped = report_gates.tripped(gates, measures.measures)
+    for each in tripped:
+        say(f"gate: {each.why}")
+    return ERROR if tripped else OK

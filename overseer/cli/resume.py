@@ -1,0 +1,32 @@
+"""`overseer resume`: go on with a run where its journal ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from overseer import api
+from overseer.cli.console import gate_option, mode, set_option, ui_option
+from overseer.cli.session import Talk, drive
+
+
+@click.command(name="resume")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--fork", is_flag=True, help="Begin a new run with the files as they are now, and the same seed.")
+@set_option
+@gate_option
+@ui_option
+def command(run: Path, fork: bool, overrides: tuple[str, ...], gates: tuple[str, ...], ui: str) -> int:
+    """Go on with RUN (its folder). Refused if what it was made of has changed, unless forked.
+
+    `--set` changes budgets, timeouts and limits only. Exit codes are those of `overseer run`.
+    """
+    with Talk(mode(ui)) as talk:
+        return drive(
+            lambda stop: api.go_on(
+                run, fork=fork, overrides=overrides, stop=stop, begun=talk.begun, progress=talk.progress
+            ),
+            talk,
+            gates,
+        )

@@ -1,0 +1,237 @@
+"""A run as its folder tells it: what it was made of, its episodes replayed, its measures and its training data.
+
+Beside the walk's step 8, on the reading side. A run is made from a `Setup` and a `TaskSource`, which `make_run` puts on
+record, and `open_run` finds again; everything else is a projection of its journal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+
+from overseer import preferences, replay
+from overseer.config.hierarchies import Setup, load_hierarchy
+from overseer.errors import ConfigError, JournalError
+from overseer.metrics import Measures, measure
+from overseer.models.recorded import Labels
+from overseer.oversight import Step, oversee
+from overseer.records import Audit, Episode, Grade, PreferencePair, Reply, Request, Task, Usage
+from overseer.run_folder import (
+    CONFIG,
+    Manifest,
+    check_inputs,
+    create_run,
+    fork_run,
+    identity,
+    manifest_digest,
+    read_manifest,
+)
+from overseer.sources import TaskSource, open_source
+
+OPERATIONAL = re.compile(r"(limits\.|oversees\.\d+\.budget\.|agents\.[^.=]+\.(timeout|human\.timeout)=)")
+"""What `--set` may change of a run that has begun: it changes no decision."""
+
+Graded = tuple[Episode, Grade | None, Grade | None]
+"""An episode with the truth of its last and of its first draft."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A run's folder, opened to read. Its methods read the journal anew each time: they may be called while it grows."""
+
+    path: Path
+    manifest: Manifest
+    setup: Setup
+    source: TaskSource
+
+    @property
+    def audit(self) -> Audit:
+        return Audit(self.manifest.audit_key, self.source.total)
+
+    @property
+    def simulation_seed(self) -> str:
+        """Decides the chances of simulated agents; tells nothing of the audit key."""
+        return sha256(f"simulation {self.manifest.audit_key}".encode()).hexdigest()[:32]
+
+    def walk(self, task: Task) -> Step[Episode]:
+        """How a task goes through this run's hierarchy."""
+        return oversee(task, self.setup.hierarchy, self.audit)
+
+    def episodes(self) -> Iterator[Episode]:
+        """The episodes that ended, by their place in the input; each replayed and checked against its digest."""
+        return replay.episodes(self.path, self.walk)
+
+    def graded(self, heard: replay.Heard | None = None) -> Iterator[Graded]:
+        """Episodes with the truth of their last and first drafts, where there is a truth."""
+        grade = self.source.grader()
+        for episode in replay.episodes(self.path, self.walk, heard=heard):
+            if not episode.drafts:
+                yield episode, None, None
+                continue
+            first, last = episode.drafts[0], episode.drafts[-1]
+            known = grade(episode.task, last.text)
+            yield episode, known, known if first is last else grade(episode.task, first.text)
+
+    def measures(self) -> Measures:
+        """Every figure of the run, with n, unscored count and interval."""
+        spent = _Spent()
+        return measure(
+            self.graded(spent.hear),
+            run=self.path.name,
+            usage=spent.by_agent,
+            stages=self.setup.hierarchy.stages,
+            simulated_persons=self.simulated_persons,
+        )
+
+    @property
+    def simulated_persons(self) -> bool:
+        """Does anybody on this hierarchy's seats only play a person?"""
+        return any(agent.model == "sim/human" for agent in self.setup.hierarchy.agents.values())
+
+    def labels(self) -> Mapping[str, Labels]:
+        """What people said of recorded answers, by task id."""
+        return self.source.labels()
+
+    def origin(self) -> preferences.Source:
+        """What the run's training data says of where it comes from."""
+        hashes = sorted({"manifest": manifest_digest(self.path), **_identities(self.manifest)}.items())
+        seed = self.manifest.seed or ""
+        return preferences.source_of(self.setup.hierarchy, run=self.path.name, seed=seed, hashes=hashes)
+
+    def pairs(self) -> Iterator[PreferencePair]:
+        """The preference pairs that the run's judgements support."""
+        origin = self.origin()
+        for episode in self.episodes():
+            yield from preferences.pairs(episode, origin)
+
+
+class _Spent:
+    """Adds up what each agent's answers cost, while episodes are replayed."""
+
+    def __init__(self) -> None:
+        self.by_agent: dict[str, Usage] = {}
+
+    def hear(self, request: Request, reply: Reply) -> None:
+        before, now = self.by_agent.get(request.agent, _NOTHING), reply.usage
+        self.by_agent[request.agent] = Usage(
+            before.tokens_in + now.tokens_in,
+            before.tokens_out + now.tokens_out,
+            before.seconds + now.seconds,
+            before.attempts + now.attempts,
+            before.cost + now.cost,
+        )
+
+
+_NOTHING = Usage(attempts=0)
+
+
+def _identities(manifest: Manifest) -> dict[str, str]:
+    return {role: value for role, value in manifest.inputs.items() if value.startswith("sha256:")}
+
+
+# --- making a run, and finding one again ---------------------------------------------------------------------------
+
+
+def make_run(
+    root: Path,
+    setup: Setup,
+    source: TaskSource,
+    overrides: Sequence[str],
+    seed: int | None,
+    now: datetime | None = None,
+) -> Run:
+    """The folder of a new run. Chance is fresh unless a seed is given; then equal seeds give equal runs."""
+    root.mkdir(parents=True, exist_ok=True)
+    inputs, config = _inputs(setup, source, overrides)
+    audit_key = token_hex(16) if seed is None else sha256(f"seed {seed}".encode()).hexdigest()[:32]
+    path = create_run(
+        root,
+        setup.hierarchy.name,
+        inputs=inputs,
+        config=config,
+        audit_key=audit_key,
+        seed=None if seed is None else str(seed),
+        now=now or datetime.now(UTC),
+        token=token_hex(3),
+    )
+    return Run(path, read_manifest(path), setup, source)
+
+
+def open_run(path: Path, overrides: Sequence[str] = ()) -> Run:
+    """A run from its folder: its own copies of the files that it was made of. `overrides`: operational ones only."""
+    manifest = read_manifest(path)
+    for override in overrides:
+        if not OPERATIONAL.match(override):
+            raise ConfigError(
+                f"--set {override}: a run that has begun changes budgets, timeouts and limits only (fork it, or run anew)"
+            )
+    try:
+        entry, origin = manifest.inputs["entry"], Path(manifest.inputs["origin"])
+        begun = json.loads(manifest.inputs["set"])
+    except KeyError as error:
+        raise JournalError(
+            f"{path}: was made by a program, not from YAML (open it there, with its hierarchy)"
+        ) from error
+    setup = load_hierarchy(path / CONFIG / entry, [*begun, *overrides], beside=origin.parent)
+    return Run(path, manifest, setup, open_source(setup.tasks, origin.parent))
+
+
+def check_unchanged(run: Run) -> None:
+    """Raises `JournalError` if a file that the run was made of is another one now, here or where it came from."""
+    overrides = json.loads(run.manifest.inputs["set"])
+    inputs, _ = _inputs(run.setup, run.source, overrides, run.path / CONFIG)
+    held = run.manifest.inputs
+    inputs.update({role: held[role] for role in ("entry", "origin")})
+    check_inputs(run.path, inputs)
+    origin = Path(held["origin"])
+    if origin.exists():
+        now, _ = _inputs(load_hierarchy(origin, overrides), run.source, overrides)
+        check_inputs(run.path, now)
+
+
+def fork(path: Path) -> Run:
+    """A new run of the files as they are now, with the old one's seed and audit key; answers nothing of the old one."""
+    manifest = read_manifest(path)
+    origin, overrides = Path(manifest.inputs["origin"]), json.loads(manifest.inputs["set"])
+    setup = load_hierarchy(origin, overrides)
+    source = open_source(setup.tasks, origin.parent)
+    inputs, config = _inputs(setup, source, overrides)
+    forked = fork_run(path, inputs=inputs, config=config, now=datetime.now(UTC), token=token_hex(3))
+    return Run(forked, read_manifest(forked), setup, source)
+
+
+def _inputs(
+    setup: Setup, source: TaskSource, overrides: Sequence[str], root: Path | None = None
+) -> tuple[dict[str, str], dict[str, bytes]]:
+    """What identifies a run's inputs, and verbatim copies of its files under relative paths that keep their links."""
+    if not setup.files:
+        return {"hierarchy": f"python {setup.hierarchy.name}", "tasks": source.digest}, {}
+    files = [file.resolve() for file in setup.files]
+    common = root.resolve() if root else Path(os.path.commonpath([file.parent for file in files]))
+    named = {file.relative_to(common).as_posix(): file for file in files}
+    inputs = {f"file {name}": identity(file) for name, file in named.items()}
+    inputs |= {f"weights {weights.name}": identity(weights) for weights in setup.weights}
+    inputs |= {
+        "entry": files[0].relative_to(common).as_posix(),
+        "origin": str(files[0]),
+        "set": json.dumps(list(overrides)),
+        "tasks": source.digest,
+    }
+    return inputs, {name: file.read_bytes() for name, file in named.items()}
+
+
+def operational(setup: Setup) -> dict[str, object]:
+    """What a resume may change, as the journal puts it on record."""
+    budgets = {
+        "+".join(stage.who): {"reviews": stage.budget.reviews, "minutes": stage.budget.minutes}
+        for stage in setup.hierarchy.stages
+        if stage.budget is not None
+    }
+    return {"limits": setup.limits.model_dump(), "budgets": budgets}
