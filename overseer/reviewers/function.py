@@ -32,7 +32,7 @@ class FunctionModel:
     `takes`: the prompt's messages, or all of them in one text, each under its role.
     """
 
-    function: Callable[..., Awaitable[str]]
+    function: Callable[..., Awaitable[object]]  # of str; what it truly returns is checked
     takes: Literal["messages", "text"] = "messages"
     name: str = "function"
 
@@ -77,7 +77,10 @@ class FunctionReviewer:
 
 
 def text_reviewer(
-    function: Chat | Complete, name: str, options: Options, takes: Literal["messages", "text"]
+    function: Chat | Complete,
+    name: str,
+    takes: Literal["messages", "text"] = "messages",
+    options: Options = Options(),  # noqa: B008 - frozen
 ) -> ModelReviewer:
     """A function that writes text, as a reviewer: what it writes is parsed in the dialect of the options."""
     return ModelReviewer(FunctionModel(function, takes, name), options)
