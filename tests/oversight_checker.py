@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from oversight_driver import Driven
+
 from overseer.records import (
     AssessRequest,
     CompareRequest,
@@ -120,6 +122,28 @@ def needs(declared: Mapping[str, Any], transcript: Sequence[Batch], number: int,
         assert len(willing) > 1 or len(seats) == 1, "one approval sufficed in a jury of several"
 
 
+def verify(declared: Mapping[str, Any], driven: Driven) -> None:
+    """The episode is what the checker says, and within its bounds."""
+    episode, due = driven.episode, check(declared, driven.transcript)
+    assert (episode.outcome, episode.rule, episode.output) == (due.outcome, due.rule, due.output)
+    assert (len(episode.drafts), driven.decisions()) == (due.drafts, due.decisions)
+    if episode.outcome == "released" and episode.rule != "not_selected":
+        needs(declared, driven.transcript, len(episode.drafts) - 1, episode.output)
+    within_bounds(declared, driven)
+
+
+def within_bounds(declared: Mapping[str, Any], driven: Driven) -> None:
+    """As many requests, drafts and samples as the rules allow, each with an id of its own."""
+    k = declared.get("compare", {}).get("samples", 1)
+    persons = sum(each["human"]["persons"] for each in declared["agents"].values() if "human" in each)
+    seats = sum(max(1, each.get("human", {}).get("persons", 1)) for each in declared["agents"].values())
+    drafts = 1 + declared["rounds"] + persons
+    assert len(driven.requests) <= 1 + k + k * (k - 1) + drafts * (seats + len(declared["oversees"]))
+    assert len(driven.episode.drafts) <= drafts
+    assert sum(isinstance(request, DraftRequest) for request in driven.requests) == k
+    assert len({request.id for request in driven.requests}) == len(driven.requests) == driven.episode.requests
+
+
 class _Check:
     def __init__(self, declared: Mapping[str, Any], transcript: Sequence[Batch]) -> None:
         self.declared = declared
@@ -225,7 +249,7 @@ class _Check:
             return
         batch = self.left.pop(0)
         asked = []
-        for request, reply in batch:
+        for request, _ in batch:
             assert isinstance(request, CompareRequest)
             assert request.agent == self.declared["compare"]["who"]
             asked.append((request.first.text, request.second.text))
