@@ -58,8 +58,9 @@ def replayed(steps: Step, replies: Mapping[str, Reply], heard: Heard | None = No
         while True:
             asked += len(batch)
             told = tuple(_told(replies, request.id) for request in batch)
-            for request, reply in zip(batch, told, strict=True) if heard is not None else ():
-                heard(request, reply)
+            if heard is not None:
+                for request, reply in zip(batch, told, strict=True):
+                    heard(request, reply)
             batch = steps.send(told)
     except StopIteration as stop:
         if asked != len(replies):

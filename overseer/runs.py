@@ -21,7 +21,7 @@ from overseer.config.hierarchies import Setup, load_hierarchy
 from overseer.errors import ConfigError, JournalError
 from overseer.metrics import Measures, measure
 from overseer.models.recorded import Labels
-from overseer.oversight import Step, oversee
+from overseer.oversight import oversee
 from overseer.records import Audit, Episode, Grade, PreferencePair, Reply, Request, Task, Usage
 from overseer.run_folder import (
     CONFIG,
@@ -44,7 +44,7 @@ Graded = tuple[Episode, Grade | None, Grade | None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """A run's folder, opened to read. Its methods read the journal anew each time: they may be called while it grows."""
+    """A run's folder, opened to read. Its methods read the journal anew each time, also while it grows."""
 
     path: Path
     manifest: Manifest
@@ -60,7 +60,7 @@ class Run:
         """Decides the chances of simulated agents; tells nothing of the audit key."""
         return sha256(f"simulation {self.manifest.audit_key}".encode()).hexdigest()[:32]
 
-    def walk(self, task: Task) -> Step[Episode]:
+    def walk(self, task: Task) -> replay.Step:
         """How a task goes through this run's hierarchy."""
         return oversee(task, self.setup.hierarchy, self.audit)
 
@@ -158,7 +158,7 @@ def make_run(
         config=config,
         audit_key=audit_key,
         seed=None if seed is None else str(seed),
-        now=now or datetime.now(UTC),
+        now=datetime.now(UTC),
         token=token_hex(3),
     )
     return Run(path, read_manifest(path), setup, source)
@@ -170,15 +170,13 @@ def open_run(path: Path, overrides: Sequence[str] = ()) -> Run:
     for override in overrides:
         if not OPERATIONAL.match(override):
             raise ConfigError(
-                f"--set {override}: a run that has begun changes budgets, timeouts and limits only (fork it, or run anew)"
+                f"--set {override}: a run that has begun changes budgets, timeouts and limits only (or fork it)"
             )
     try:
         entry, origin = manifest.inputs["entry"], Path(manifest.inputs["origin"])
         begun = json.loads(manifest.inputs["set"])
     except KeyError as error:
-        raise JournalError(
-            f"{path}: was made by a program, not from YAML (open it there, with its hierarchy)"
-        ) from error
+        raise JournalError(f"{path}: was made by a program, not from YAML (read it there)") from error
     setup = load_hierarchy(path / CONFIG / entry, [*begun, *overrides], beside=origin.parent)
     return Run(path, manifest, setup, open_source(setup.tasks, origin.parent))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -57,7 +58,7 @@ def _write_page(constitution: Path, page: Path) -> None:
     say(f"written: {page}")
 
 
-def _schema(kind: str) -> dict[str, object]:
+def _schema(kind: str) -> dict[str, Any]:
     if kind == "constitution":
         from overseer.config.constitutions import constitution_schema
 

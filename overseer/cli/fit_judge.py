@@ -1,4 +1,4 @@
-"""`overseer fit-judge`: a judge of principle vectors, fitted on labelled rows, scored on groups that it has not seen."""
+"""`overseer fit-judge`: a judge of principle vectors, fitted on labelled rows, scored on groups it has not seen."""
 
 from __future__ import annotations
 

@@ -160,17 +160,23 @@ class _Reading:
         constitution = (
             self._constitution(f"agents.{name}.constitution", spec.constitution) if spec.constitution else None
         )
-        if spec.human is not None:
-            human = spec.human
-            model, persons, timeout = human.by or "human", human.persons, human.timeout
-            options = _options(human.profile, spec.options)
-            if human.profile is not None and human.by is None:
-                self.problems.append(f"{where}.human.profile: people have no profile (add `by: sim/human` to simulate)")
-        else:
+        if (human := spec.human) is None:
             model, options = self._model(where, spec, whole)
-            persons, timeout = 0, spec.timeout
+            return Agent(
+                name, model, spec.authority, spec.stakeholder, constitution, 0, spec.same_as, spec.timeout, options
+            )
+        if human.profile is not None and human.by is None:
+            self.problems.append(f"{where}.human.profile: people have no profile (add `by: sim/human` to simulate)")
+        options = _options(human.profile, spec.options)
         return Agent(
-            name, model, spec.authority, spec.stakeholder, constitution, persons, spec.same_as, timeout, options
+            name,
+            human.by or "human",
+            spec.authority,
+            spec.stakeholder,
+            constitution,
+            persons=human.persons,
+            timeout=human.timeout,
+            options=options,
         )
 
     def _model(self, where: str, spec: AgentSpec, whole: HierarchySpec) -> tuple[str, Mapping[str, object]]:
@@ -228,10 +234,11 @@ class _Reading:
             self.problems += [f"{where}.weights: {problem}" for problem in error.problems]
             return ()
         self.files.append(path)
-        if not isinstance(tree, dict) or not all(type(weight) is int for weight in tree.values()):
+        weights = tree if isinstance(tree, dict) else {}
+        pinned = sorted((str(juror), weight) for juror, weight in weights.items() if type(weight) is int)
+        if not pinned or len(pinned) < len(weights):
             self.problems.append(f"{path}: must map each juror to a positive integer")
-            return ()
-        return tuple(sorted((str(juror), weight) for juror, weight in tree.items()))
+        return tuple(pinned)
 
     def _weights_of(self, agents: Sequence[Agent]) -> tuple[Path, ...]:
         named = {agent.model.removeprefix("embed/") for agent in agents if agent.model.startswith("embed/")}

@@ -33,7 +33,7 @@ class ModelSpec(_Strict):
 
 
 class HumanSpec(_Strict):
-    """Persons on seats. Without `by` they are people at a console; `by: sim/human` simulates them, and reports say so."""
+    """Persons on seats. Without `by` they are people at a console; `by: sim/human` simulates them, as reports say."""
 
     by: Literal["sim/human"] | None = None
     persons: Positive = 1
@@ -129,7 +129,7 @@ class ModelLimits(_Strict):
 
 
 class Limits(_Strict):
-    """Operational bounds: `window` tasks under way at once, `deadline` seconds for a model's answer, limits by model."""
+    """Operational bounds: `window` tasks under way at once, `deadline` seconds for a model's answer, limits of each."""
 
     window: Positive = 64
     deadline: Seconds = 120.0

@@ -65,7 +65,9 @@ def _reviewer(agent: Agent, seed: str, beside: Path, given: Given) -> Reviewer |
 
             return load_judge(beside / name)
         case "python":
-            raise ConfigError(f"agents.{agent.name}: {agent.model} is not given (pass it to `overseer.run(reviewers=…)`)")
+            raise ConfigError(
+                f"agents.{agent.name}: {agent.model} is not given (pass it to `overseer.run(reviewers=…)`)"
+            )
         case _ if provider in models.PROVIDERS:
             from overseer.reviewers.model import ModelReviewer
 
@@ -78,7 +80,7 @@ def _reviewer(agent: Agent, seed: str, beside: Path, given: Given) -> Reviewer |
 
 def _given(reviewer: Reviewer | AsyncFunction) -> Reviewer:
     if hasattr(reviewer, "answer"):
-        return reviewer  # type: ignore[return-value]
+        return reviewer
     from overseer.reviewers.function import FunctionReviewer
 
     return FunctionReviewer(reviewer)
