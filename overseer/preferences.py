@@ -100,9 +100,11 @@ def _over_sent_back(episode: Episode, source: Source) -> Iterator[PreferencePair
 
 def _compared(episode: Episode, source: Source) -> Iterator[PreferencePair]:
     """Comparisons whose orders agreed and that the final judgement does not contradict."""
-    numbers = sorted({number for each in episode.comparisons for number in (each.first, each.second)})
+    if not episode.comparisons:
+        return
     # A sample that failed left a gap: every two samples that came were compared, so their numbers stand there.
-    samples = dict(zip(numbers, episode.samples, strict=True)) if numbers else {}
+    numbers = sorted({number for each in episode.comparisons for number in (each.first, each.second)})
+    samples = dict(zip(numbers, episode.samples, strict=True))
     judgements = (judgement_on(episode, draft) for draft in episode.drafts)
     known = {judgement.draft.hash: judgement for judgement in judgements if judgement.side is not None}
     for each in episode.comparisons:
