@@ -94,9 +94,13 @@ def load(name: str, options: Mapping[str, object], environment: Mapping[str, str
     if checked.key_env is not None:
         key = environment.get(checked.key_env, "").strip()
         if not key:
-            raise ConfigError(f"{where}.key_env: the environment variable {checked.key_env} is not set (export it)")
+            raise ConfigError(
+                f"{where}.options.key_env: the environment variable {checked.key_env} is not set (export it)"
+            )
         if not (key.isascii() and key.isprintable()):
-            raise ConfigError(f"{where}.key_env: {checked.key_env} holds characters that no key has (set it again)")
+            raise ConfigError(
+                f"{where}.options.key_env: {checked.key_env} holds characters that no key has (set it again)"
+            )
     return OpenAIModel(name, checked, key)
 
 
@@ -105,8 +109,9 @@ def _problem(where: str, path: tuple[int | str, ...], message: str) -> str:
     known = list(Options.model_fields)
     if key not in known:
         near = get_close_matches(key, known, n=1)
-        return f"{where}.{key}: unknown key ({f'did you mean {near[0]!r}?' if near else 'known: ' + ', '.join(known)})"
-    return f"{where}.{'.'.join(str(part) for part in path)}: {message.removeprefix('Value error, ')}"
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        return f"{where}.options.{key}: unknown key ({hint})"
+    return f"{where}.options.{'.'.join(str(part) for part in path)}: {message.removeprefix('Value error, ')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ class OpenAIModel:
         while isinstance(outcome := await self._paced(session, body), _Again):
             wait = backoff(self.options.backoff, attempt, call, outcome.asked)
             if attempt == MAX_ATTEMPTS or clock() + wait >= deadline:
-                return Failure("transport", f"{outcome.detail}, {attempt} attempts")
+                return Failure("transport", f"{outcome.detail} (attempts: {attempt})")
             await asyncio.sleep(wait)
             attempt += 1
         if isinstance(outcome, Failure):

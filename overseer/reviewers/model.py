@@ -73,7 +73,7 @@ def load(agent: Agent, where: str, environment: Mapping[str, str] = os.environ) 
     try:
         options = Options.model_validate(own)
     except ValidationError as error:
-        problems += [f"{where}.{detail['loc'][0]}: {detail['msg']}" for detail in error.errors()]
+        problems += [f"{where}.options.{detail['loc'][0]}: {detail['msg']}" for detail in error.errors()]
     try:
         model = models.load(agent.model, theirs, where, environment)
     except ConfigError as error:

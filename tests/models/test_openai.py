@@ -304,7 +304,7 @@ def test_long_retry_after_ends_its_call_and_holds_up_no_other() -> None:
             return await model.complete(prompt_of(1)), await model.complete(prompt_of(2))
 
     refused, served = asyncio.run(calls())
-    assert refused == Failure("transport", "HTTP 429, 1 attempts")
+    assert refused == Failure("transport", "HTTP 429 (attempts: 1)")
     assert isinstance(served, Completion)
 
 
@@ -519,12 +519,12 @@ def test_key_is_in_no_failure_log_or_representation(
 PROBLEMS: dict[str, tuple[str, dict[str, object], str]] = {
     "unknown provider": ("opnai/x", {}, r"agents.a.model: unknown provider 'opnai' \(did you mean 'openai'\?\)"),
     "no name": ("openai", {"base_url": "http://h"}, "names no model"),
-    "no address": ("openai/x", {}, "agents.a.base_url: Field required"),
+    "no address": ("openai/x", {}, "agents.a.options.base_url: Field required"),
     "an address of another kind": ("openai/x", {"base_url": "ftp://h"}, "write an address such as"),
     "a password in the address": ("openai/x", {"base_url": "http://u:p@h/v1"}, "name the key's variable in key_env"),
     "an unknown key": ("openai/x", {"base_url": "http://h", "base_ulr": "x"}, r"did you mean 'base_url'\?"),
-    "a bool as number": ("openai/x", {"base_url": "http://h", "concurrency": True}, "agents.a.concurrency"),
-    "no time": ("openai/x", {"base_url": "http://h", "timeout": 0}, "agents.a.timeout"),
+    "a bool as number": ("openai/x", {"base_url": "http://h", "concurrency": True}, "agents.a.options.concurrency"),
+    "no time": ("openai/x", {"base_url": "http://h", "timeout": 0}, "agents.a.options.timeout"),
     "a body that overrides": ("openai/x", {"base_url": "http://h", "body": {"n": 5}}, "n: set elsewhere"),
     "a key that is not set": ("openai/x", {"base_url": "http://h", "key_env": "NOPE"}, "NOPE is not set"),
 }

@@ -130,10 +130,10 @@ def test_problems_of_reviewer_and_provider_come_at_once() -> None:
     with pytest.raises(ConfigError) as wrong:
         load(agent, "agents.lead", {})
     assert [problem.split(":")[0] for problem in wrong.value.problems] == [
-        "agents.lead.dialect",
-        "agents.lead.max_tokens",
-        "agents.lead.base_url",
-        "agents.lead.timeout",
+        "agents.lead.options.dialect",
+        "agents.lead.options.max_tokens",
+        "agents.lead.options.base_url",
+        "agents.lead.options.timeout",
     ]
     with pytest.raises(ConfigError, match="did you mean 'openai'"):
         load(replace(agent, model="openia/small", options={}), "agents.lead", {})
