@@ -419,3 +419,10 @@ def test_town_cues_know_when_they_do_not_know(environment: str) -> None:
             assert in_force(context, 0.7).risk == min(3, context.risk + 1)
     print(f"{environment}: n=300, sure {sure}, of them wrong {wrong_though_sure}")
     assert wrong_though_sure <= 0.1 * sure
+
+
+def test_the_documented_example_loads(tmp_path: Path) -> None:
+    """The first example of the page on constitutions is a sound one."""
+    page = (SHIPPED.parent / "docs" / "constitutions.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0].replace("base.yaml", str(SHIPPED / "base.yaml"))
+    assert check_constitution(write(tmp_path, "garden.yaml", example)) == ((), ())
