@@ -74,8 +74,15 @@ def card(what: What, format: Format, name: str, digest: str, counts: Counts, sou
 
 def _origin(name: str, digest: str, source: Source, version: str) -> Iterator[str]:
     yield "## Where it comes from"
-    rows = [("file", name), ("SHA-256", digest), ("run", source.run), ("seed", source.seed), ("overseer", version)]
-    yield _table(("what", "which"), [(first, _code(second)) for first, second in (*rows, *source.hashes)])
+    rows = [
+        ("file", name),
+        ("SHA-256", digest),
+        ("run", source.run),
+        ("seed", source.seed or "none given"),
+        ("overseer", version),
+    ]
+    rows += [(_code(made_of), identity) for made_of, identity in source.hashes]
+    yield _table(("what", "which"), [(first, _code(second)) for first, second in rows])
     agents = [
         (_code(agent.name), _code(agent.model), str(agent.authority), str(agent.persons or "–"))
         for agent in source.agents.values()
@@ -95,7 +102,7 @@ def _numbers(what: What, counts: Counts) -> Iterator[str]:
     if what == "critiques":
         yield "Verdicts in unjudged episodes are there, with `upheld` empty: nobody could say."
     else:
-        yield f"The {read['unjudged']} unjudged episodes are left out: what could not be judged is no label."
+        yield f"Left out for want of a judgement: {read['unjudged']} unjudged. What could not be judged is no label."
     rows = [(kind, count) for kind, count in sorted(counts.kinds.items())]
     rows += [
         ("a person among the judges", counts.human),

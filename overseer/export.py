@@ -84,7 +84,9 @@ def write(what: What, format: Format, episodes: Iterable[Episode], source: Sourc
         write_atomically(beside, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OverseerError(f"{path}: cannot be written: {reason} (free space, or another --out)") from error
+        raise OverseerError(
+            f"{path}: cannot be written: {reason} (free some space, or choose another place)"
+        ) from error
     return Written(path, beside, counts.rows)
 
 

@@ -609,7 +609,11 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where an example comes from. `votes` are `juror=cast` pairs; `dissent` the share that disagreed; hashes by name."""
+    """Where an example comes from. `votes` are `draft/juror=cast`, in a comparison also `judge=better>worse`.
+
+    `source` is its kind; `dissent` the share of the votes that disagreed; `human`: a real person judged; `simulated`:
+    a simulated agent did, a simulated person included; `hashes` by name.
+    """
 
     run: str
     episode: str
