@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from overseer import sampling
 from overseer.records import (
@@ -179,6 +179,8 @@ def poll(votes: Tally, jury: Jury) -> Result:
             objected = objections > 0
         case "quorum":
             approved, objected = votes.approve >= jury.k, objections > votes.of - jury.k
+        case _:
+            assert_never(jury.rule)
     if approved:
         return "approve"
     if objected:
@@ -308,6 +310,8 @@ def outcome(evaluations: Sequence[Evaluation]) -> tuple[Outcome, str]:
         case "revise":
             # A revision that could not be made has become an escalation before this is asked; fail closed.
             return "unjudged", NOTHING_MATCHED
+        case _:
+            assert_never(word.decision.action)
 
 
 def tiers_of(
