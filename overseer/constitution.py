@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
@@ -243,7 +244,11 @@ def _unreachable(constitution: Constitution) -> Iterator[Flaw]:
         strangers = [domain for domain in when.domains if domain not in constitution.domains]
         for domain in strangers:
             severity: Severity = "error" if len(strangers) == len(when.domains) else "warning"
-            yield Flaw(severity, layer.name, f"unreachable: no cue and no `domains` names {domain!r}")
+            yield Flaw(
+                severity,
+                layer.name,
+                f"unreachable: no cue and no `domains` names {domain!r}{_near(domain, constitution.domains)}",
+            )
         for scale, least in (("risk", when.risk_at_least), ("complexity", when.complexity_at_least)):
             if least is not None and least > 3:
                 yield Flaw("error", layer.name, f"unreachable: {scale} is 3 at most, never {least}")
@@ -273,7 +278,7 @@ def _conflicts(constitution: Constitution) -> Iterator[Flaw]:
     for pair in constitution.conflicts:
         unknown = [one for one in pair if one not in known]
         for one in unknown:
-            yield Flaw("error", None, f"declares a conflict of {one!r}, which no layer brings")
+            yield Flaw("error", None, f"declares a conflict of {one!r}, which no layer brings{_near(one, known)}")
         if unknown:
             continue
         first, second = known[pair[0]], known[pair[1]]
@@ -292,6 +297,11 @@ def _cues(constitution: Constitution) -> Iterator[Flaw]:
         for word in words:
             if of.setdefault(word, domain) != domain:
                 yield Flaw("warning", None, f"the cue {word!r} speaks for {of[word]!r} and {domain!r}")
+
+
+def _near(word: str, known: Collection[str]) -> str:
+    close = get_close_matches(word, sorted(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 _LOOKS: tuple[Callable[[Constitution], Iterator[Flaw]], ...] = (

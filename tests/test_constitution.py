@@ -393,7 +393,12 @@ def test_focus_is_a_part_of_the_rulebook(whole: Constitution, context: Context, 
             "error",
             "domain 'clinic' has no principle in force",
         ),
-        (constitution(BASE, conflicts=(("p1", "zz"),)), "error", "a conflict of 'zz'"),
+        (constitution(BASE, conflicts=(("p1", "zz"),)), "error", "a conflict of 'zz', which no layer brings"),
+        (
+            constitution(BASE, Layer("l", Condition(("clinik",)), (principle("q"),))),
+            "error",
+            "names 'clinik' (did you mean 'clinic'?)",
+        ),
         (constitution(BASE, conflicts=(("p1", "p1"),)), "error", "with itself"),
         (
             constitution(BASE, Layer("l", None, (principle("q", 4),)), conflicts=(("p4", "q"),)),

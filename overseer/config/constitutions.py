@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from overseer.config.strict_yaml import Document, KeyPath, near, read
 from overseer.config.validation import lines_of, validate
@@ -27,6 +27,11 @@ Word = Annotated[str, StringConstraints(pattern=r"^\w[\w-]*$", max_length=80)]
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 Level = Annotated[int, Field(ge=1, le=3)]
 Tier = Annotated[int, Field(ge=1, le=4)]
+
+
+def _levels(*levels: int) -> dict[str, JsonValue]:
+    """For the JSON Schema, in which every key is text."""
+    return {"propertyNames": {"enum": [str(level) for level in levels]}}
 
 
 class _Strict(BaseModel):
@@ -97,8 +102,8 @@ class CuesFile(_Strict):
     """
 
     domains: dict[Word, list[Said]] = {}
-    risk: dict[Literal[0, 1, 2, 3], list[Said]] = {}
-    complexity: dict[Literal[1, 2, 3], list[Said]] = {}
+    risk: dict[Literal[0, 1, 2, 3], list[Said]] = Field(default={}, json_schema_extra=_levels(0, 1, 2, 3))
+    complexity: dict[Literal[1, 2, 3], list[Said]] = Field(default={}, json_schema_extra=_levels(1, 2, 3))
     default_domain: Word | None = None
 
 
@@ -139,6 +144,17 @@ def read_constitution(path: Path | str) -> Loaded:
     """As `load_constitution`, with the files read and the warnings."""
     gathering = _Gathering()
     gathering.gather(Path(path), ())
+    return _loaded(gathering)
+
+
+def constitution_of(document: Document, path: Path) -> Loaded:
+    """As `read_constitution`, of a tree that stands in the file `path` among other things."""
+    gathering = _Gathering()
+    gathering.take(document, path, ())
+    return _loaded(gathering)
+
+
+def _loaded(gathering: _Gathering) -> Loaded:
     if gathering.problems:
         raise ConfigError(gathering.problems)
     constitution, problems = _build(gathering.files)
@@ -181,6 +197,14 @@ class _Gathering:
         self.seen.add(identity)
         try:
             document = read(path)
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+            return
+        self.take(document, path, (*chain, identity))
+
+    def take(self, document: Document, path: Path, chain: tuple[str, ...]) -> None:
+        """Take a tree that has been read, after all the files that it extends."""
+        try:
             spec = validate(document, ConstitutionFile)
         except ConfigError as error:
             self.problems.extend(error.problems)
@@ -188,7 +212,7 @@ class _Gathering:
         parents = [spec.extends] if isinstance(spec.extends, str) else spec.extends
         for place, parent in enumerate(parents):
             key: KeyPath = ("extends",) if isinstance(spec.extends, str) else ("extends", place)
-            self._follow(document, key, Path(os.path.normpath(path.parent / parent)), (*chain, identity))
+            self._follow(document, key, Path(os.path.normpath(path.parent / parent)), chain)
         self.files.append(_File(document, spec))
 
     def _follow(self, document: Document, key: KeyPath, parent: Path, chain: tuple[str, ...]) -> None:

@@ -296,6 +296,7 @@ def test_the_schema_names_every_key() -> None:
     schema = json.loads(json.dumps(constitution_schema()))
     assert set(schema["properties"]) == {"name", "extends", "domains", "layers", "declares_conflicts", "cues"}
     assert schema["additionalProperties"] is False
+    assert schema["$defs"]["CuesFile"]["properties"]["risk"]["propertyNames"] == {"enum": ["0", "1", "2", "3"]}
     assert set(schema["$defs"]["PrincipleFile"]["required"]) == {"id", "tier", "text", "why", "critique", "revise"}
 
 
