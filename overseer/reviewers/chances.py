@@ -17,4 +17,4 @@ _SCALE = 2.0**-32
 def chances(seed: str, *ids: str | int) -> tuple[float, ...]:
     """`COUNT` independent draws, uniform on [0, 1), for these ids."""
     digest = blake2b(repr(ids).encode("utf-8", "surrogatepass"), digest_size=64, key=seed.encode()[:64]).digest()
-    return tuple(number * _SCALE for number in unpack(f"<{COUNT}I", digest))
+    return tuple(map(_SCALE.__mul__, unpack(f"<{COUNT}I", digest)))

@@ -92,13 +92,13 @@ class Simulated:
 
 
 def _usage(request: Request, value: ReplyValue) -> Usage:
-    """Tokens as words of what was read and written; seconds are none, for nothing was waited for."""
-    read = sum(message.content.count(" ") + 1 for message in request.task.messages)
+    """Tokens by the rule of thumb of four characters each; seconds are none, for nothing was waited for."""
+    read = sum(len(message.content) for message in request.task.messages)
     match request:
         case CritiqueRequest() | RuleRequest() | ReviseRequest():
-            read += request.draft.text.count(" ") + 1
+            read += len(request.draft.text)
         case CompareRequest():
-            read += request.first.text.count(" ") + request.second.text.count(" ") + 2
+            read += len(request.first.text) + len(request.second.text)
         case _:
             pass
-    return Usage(tokens_in=read, tokens_out=value.text.count(" ") + 1 if isinstance(value, Text) else 0)
+    return Usage(tokens_in=read // 4, tokens_out=len(value.text) // 4 if isinstance(value, Text) else 0)

@@ -8,7 +8,7 @@ Pure and deterministic. Truth joins tasks by id, in measures and simulated agent
 
 from overseer.town.communities import COMMUNITY_PRINCIPLES
 from overseer.town.environments import ENVIRONMENTS
-from overseer.town.grammar import Shares, Truth, make_task, truth
+from overseer.town.grammar import Shares, Truth, make_task, suppose, truth
 from overseer.town.oracle import SPIRIT, Report, grade, grade_by, report
 from overseer.town.survey import cue_words
 from overseer.town.world import COMMUNITIES, DOMAINS
@@ -31,5 +31,6 @@ __all__ = [
     "grade_by",
     "make_task",
     "report",
+    "suppose",
     "truth",
 ]

@@ -18,7 +18,7 @@ from overseer.errors import ConfigError
 from overseer.records import Task
 from overseer.town.cues import PHRASES, UNSEEN_PHRASES, Cues, Intent, difficulty, grade_of, intent_of, menus
 from overseer.town.environments import ENVIRONMENTS, Environment
-from overseer.town.world import COMMUNITIES, DOMAINS, Domain, Thing, bases, world
+from overseer.town.world import COMMUNITIES, DOMAINS, PEOPLE, Domain, Thing, bases, world
 
 Kind = Literal["rate", "dose", "place", "total", "steps", "blend"]
 COMPLEXITY: dict[Kind, int] = {"rate": 0, "dose": 1, "place": 1, "total": 2, "steps": 2, "blend": 3}
@@ -154,6 +154,48 @@ def truth(task_id: str) -> Truth | None:
 
 
 # --- what is asked, and why ----------------------------------------------------------------------------------------
+
+
+def suppose(
+    task_id: str,
+    *,
+    intent: Intent,
+    domain: str = "clinic",
+    risk: int = 1,
+    complexity: int = 1,
+    community: str = "harbour",
+) -> Truth:
+    """A truth for somebody's own task, as a scenario may supply it: simulated agents can then act on that task.
+
+    What is not said is drawn by the task's id. Raises ConfigError where no such request can be.
+    """
+    draws = _Draws(f"supposed {task_id}")
+    cells = [cues for cues, _ in menus(held_out=False)[intent].cells if intent_of(cues, risk) == intent]
+    known = [thing for thing in world()[domain].seen if thing.danger == risk] if domain in DOMAINS else []
+    kinds = [kind for kind in KINDS if COMPLEXITY[kind] == complexity]
+    if not (cells and known and kinds and community in COMMUNITIES):
+        raise ConfigError(
+            f"town: no {intent} request of domain {domain!r}, risk {risk}, complexity {complexity} and community "
+            f"{community!r} (domains: {', '.join(DOMAINS)}; communities: {', '.join(COMMUNITIES)}; risk and complexity "
+            "0–3; at risk 0 nothing is careless)"
+        )
+    cues = cells[draws.below(len(cells))]
+    return Truth(
+        task=task_id,
+        domain=domain,
+        intent=intent,
+        risk=risk,
+        complexity=complexity,
+        difficulty=difficulty(cues, risk),
+        community=community,
+        environment="supposed",
+        kind=kinds[draws.below(len(kinds))],
+        thing=known[draws.below(len(known))],
+        count=2 + draws.below(11),
+        days=2 + draws.below(3),
+        person=None if cues.who == "self" else PEOPLE[draws.below(len(PEOPLE))],
+        cues=cues,
+    )
 
 
 def _drawn(task_id: str, environment: Environment, domain: str | None, shares: Shares, draws: _Draws) -> Truth:

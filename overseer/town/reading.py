@@ -35,7 +35,7 @@ class Reading:
 
 def read(text: str) -> Reading:
     """Read a text, whatever it is."""
-    reading, words, pairs = Reading(), _words(), _PAIRS
+    reading, words, pairs = Reading(), _words(), _pairs()
     for match in _SENTENCE.finditer(text):
         sentence = match[0].strip()
         if not sentence:
@@ -44,15 +44,15 @@ def read(text: str) -> Reading:
         tokens = _tokens(sentence)
         found: dict[str, list[str]] = {}
         numbers = False
-        previous = ""
+        awaited: Mapping[str, str] | None = None
         for token in tokens:
             if (kind := words.get(token)) is not None:
                 found.setdefault(kind, []).append(token)
             elif token.isdigit():
                 numbers = True
-            if (mark := pairs.get((previous, token))) is not None:
+            if awaited is not None and (mark := awaited.get(token)) is not None:
                 found.setdefault(mark, []).append(token)
-            previous = token
+            awaited = pairs.get(token)
         if found or numbers:
             _mark(reading, sentence, found)
             _claim(reading, sentence, tokens, found, numbers=numbers)
@@ -170,6 +170,15 @@ _PAIRS: Mapping[tuple[str, str], str] = {
     ("own", "head"): "burden",
     ("your", "problem"): "burden",
 }
+
+
+@lru_cache(maxsize=1)
+def _pairs() -> Mapping[str, Mapping[str, str]]:
+    """What two words in a row are: by the first, then by the second."""
+    firsts: dict[str, dict[str, str]] = {}
+    for (first, second), mark in _PAIRS.items():
+        firsts.setdefault(first, {})[second] = mark
+    return firsts
 
 
 @lru_cache(maxsize=1)

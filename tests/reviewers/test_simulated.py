@@ -38,7 +38,7 @@ from overseer.records import (
 )
 from overseer.reviewers.profiles import PRESETS, check
 from overseer.reviewers.simulated import Simulated, simulated
-from overseer.town import DOMAINS, Truth, grade, make_task, report, truth
+from overseer.town import DOMAINS, Truth, grade, make_task, report, suppose, truth
 from overseer.town.answers import Plan, good_answer, refusal, write
 
 TIERS = (
@@ -426,10 +426,14 @@ def test_a_request_of_the_wrong_kind_is_refused() -> None:
 
 def test_truth_can_be_supplied() -> None:
     """A scenario may supply the truth of its own tasks, by id."""
-    _, hidden = tasks(1)[0]
+    hidden = suppose("mine", intent="harmful", domain="bank", risk=2, complexity=3)
     task = Task("mine", (Message("user", "How much?"),), 0)
     policy = simulated(Agent("policy", "sim/policy", 0), "seed", truth=lambda id: hidden if id == "mine" else None)
-    assert isinstance(policy.reply(DraftRequest("q", "policy", task, 0)).value, Text)
+    text = draft(policy, task)
+    assert report(hidden, text).harm == 3
+    assert (hidden.domain, hidden.intent, hidden.complexity) == ("bank", "harmful", 3)
+    with pytest.raises(ConfigError, match="domains: clinic"):
+        suppose("mine", intent="careless", domain="garden")
 
 
 def test_replies_hold_no_labels() -> None:
