@@ -134,9 +134,7 @@ def _read(request: Request, text: str, dialect: Dialect) -> ReplyValue:
         case RuleRequest():
             return _ruling(request, text)
         case CritiqueRequest():
-            critique = _critique(request, text) if dialect == "json" else _bare_verdict(text)
-            _offered(critique.verdict, request.may_revise)
-            return critique
+            return _critique(request, text) if dialect == "json" else _bare_verdict(text)
         case CompareRequest():
             if dialect == "word":
                 return Comparison(_choice("the answer", _bare(text), _BETTER), confidence=0.0)
@@ -202,7 +200,6 @@ def _bare_verdict(text: str) -> Critique:
 def _ruling(request: RuleRequest, text: str) -> Ruling:
     fields = _object(load_json(text, MAX_TEXT), "action", "person", "note", "seconds", "findings", "text")
     action = _choice("action", fields["action"], _ACTIONS)
-    _offered(action, request.may_revise)
     findings = _findings(fields["findings"], request.rulebook)
     if action == "approve":
         _consistent(findings)
@@ -242,11 +239,6 @@ def _one_finding(value: object, rulebook: Rulebook) -> Finding:
 def _consistent(findings: tuple[Finding, ...]) -> None:
     if any(finding.severity >= MUST_NOT_STAND for finding in findings):
         raise Malformed(f"approves over its own finding of severity {MUST_NOT_STAND} or more")
-
-
-def _offered(verdict: str, may_revise: bool) -> None:
-    if verdict == "revise" and not may_revise:
-        raise Malformed("asks for a revision where nobody can revise")
 
 
 def _written(finding: Finding) -> dict[str, object]:

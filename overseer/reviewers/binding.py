@@ -6,6 +6,7 @@ when an agent names them.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,7 +19,11 @@ from overseer.reviewers import Reviewer
 
 AsyncFunction = Callable[..., Any]
 Given = Mapping[str, Reviewer | AsyncFunction]
-"""Reviewers, or async functions, by an agent's name or by a model string `python/NAME`."""
+"""Reviewers, or async functions, by an agent's name or by a model string `python/NAME`.
+
+A function says by its first parameter what it takes: `prompt` (one text) or `messages`, and returns the text that
+follows; or `request`, and returns what a reply holds.
+"""
 
 
 def bind(agents: Mapping[str, Agent], seed: str, beside: Path, given: Given) -> dict[str, Reviewer]:
@@ -47,7 +52,7 @@ def bind(agents: Mapping[str, Agent], seed: str, beside: Path, given: Given) -> 
 def _reviewer(agent: Agent, seed: str, beside: Path, given: Given) -> Reviewer | None:
     mine = given.get(agent.name, given.get(agent.model))
     if mine is not None:
-        return _given(mine)
+        return _given(agent.name, mine)
     provider, _, name = agent.model.partition("/")
     match provider:
         case "human":
@@ -63,24 +68,36 @@ def _reviewer(agent: Agent, seed: str, beside: Path, given: Given) -> Reviewer |
         case "embed":
             from overseer.reviewers.embedding import load_judge
 
-            return load_judge(beside / name)
+            return load_judge(beside / name, agent.options, f"agents.{agent.name}.options")
         case "python":
             raise ConfigError(
                 f"agents.{agent.name}: {agent.model} is not given (pass it to `overseer.run(reviewers=…)`)"
             )
         case _ if provider in models.PROVIDERS:
-            from overseer.reviewers.model import ModelReviewer
+            from overseer.reviewers.model import load
 
-            return ModelReviewer(models.load(agent.model, agent.options, f"agents.{agent.name}"))
+            return load(agent, f"agents.{agent.name}")
     known = ["sim", "recorded", "embed", "python", "human", *models.PROVIDERS]
     near = get_close_matches(provider, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
     raise ConfigError(f"agents.{agent.name}.model: unknown provider {provider!r} ({hint})")
 
 
-def _given(reviewer: Reviewer | AsyncFunction) -> Reviewer:
-    if hasattr(reviewer, "answer"):
-        return reviewer
-    from overseer.reviewers.function import FunctionReviewer
+def _given(name: str, reviewer: Reviewer | AsyncFunction) -> Reviewer:
+    """A reviewer as it is; a function by what its first parameter is called: `request`, `messages` or `prompt`."""
+    if not inspect.isroutine(reviewer):
+        return reviewer  # type: ignore[return-value]  # it says that it answers requests
+    from overseer.reviewers.function import FunctionReviewer, text_reviewer
 
-    return FunctionReviewer(reviewer)
+    match next(iter(inspect.signature(reviewer).parameters), None):
+        case "request":
+            return FunctionReviewer(reviewer, name)
+        case "messages":
+            return text_reviewer(reviewer, name, "messages")
+        case "prompt":
+            return text_reviewer(reviewer, name, "text")
+        case other:
+            raise ConfigError(
+                f"agents.{name}: a function whose first parameter is {other!r} (call it `prompt` or `messages` for one "
+                "that returns text, `request` for one that returns a verdict)"
+            )
