@@ -257,7 +257,10 @@ def _commit(connection: sqlite3.Connection, tip: Link, events: Sequence[Event]) 
 def open_reader(run: Path) -> Iterator[Reader]:
     """Open a run's journal to read, whether or not somebody writes it."""
     with closing(connect_reading(run)) as connection:
-        yield Reader(connection)
+        try:
+            yield Reader(connection)
+        except sqlite3.Error as error:
+            raise JournalError(f"{run / JOURNAL}: cannot be read: {error} (see `overseer verify {run}`)") from error
 
 
 class Reader:

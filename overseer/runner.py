@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -22,7 +23,7 @@ from overseer.feed import Feed
 from overseer.hierarchy import Hierarchy
 from overseer.journal import Event, Journal
 from overseer.persons import Ledger, Parked, parked
-from overseer.records import Audit, Episode, RuleRequest, Ruling, Task
+from overseer.records import Audit, Episode, RuleRequest, Task
 from overseer.reviewers import Reviewer
 from overseer.way import Oversee, Way, end_event, task_event, told
 
@@ -59,9 +60,9 @@ class RunResult:
 
 @runtime_checkable
 class Tires(Protocol):
-    """Simulated persons whose answers depend on how many rulings each seat has `served`: restored on resume."""
+    """Simulated persons whose answers depend on how many rulings they have `served`: restored on resume."""
 
-    served: dict[int, int]
+    served: int
 
 
 async def run_tasks(
@@ -170,14 +171,14 @@ class _Run:
 
     def recall(self, reviewers: Mapping[str, Reviewer]) -> None:
         """Restore what earlier sessions spent of budgets, and how many looks each simulated person has served."""
-        tiring = {name: reviewers[name] for name in self.persons}
-        served = {name: person.served for name, person in tiring.items() if isinstance(person, Tires)}
-        for counts in served.values():
-            counts.clear()
+        served: Counter[str] = Counter()
         for ruled in self.journal.reader.rulings():
             self.ledger.enter(ruled)
-            if ruled.agent in served and isinstance(ruled.reply.value, Ruling):
-                served[ruled.agent][ruled.seat] = served[ruled.agent].get(ruled.seat, 0) + 1
+            served[ruled.agent] += 1
+        for name in self.persons:
+            person = reviewers[name]
+            if isinstance(person, Tires):
+                person.served = served[name]
 
     # -- as far as it goes without a person
 

@@ -323,7 +323,7 @@ def test_second_writer_leaves_at_once(tmp_path: Path) -> None:
 
 
 def test_full_disk_stops_the_run_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
-    """At a size limit the writer stops with one clear error; exactly what was acknowledged is read back, and it goes on."""
+    """At a size limit the writer stops with one clear error; exactly what was acknowledged is read back."""
     run = new_run(tmp_path)
     code = """
 import asyncio, pathlib, resource, sys
@@ -436,7 +436,7 @@ def test_lost_journal_is_refused(tmp_path: Path) -> None:
 
 
 def crashed_copy(folder: Path, sessions: int) -> tuple[Path, Verified]:
-    """A run as a power cut leaves it: the journal with its log not yet folded in, and an anchor that covers all of it."""
+    """A run as a power cut leaves it: a journal with its log not yet folded in, and an anchor."""
     run = new_run(folder)
     kept = folder / "kept"
 
