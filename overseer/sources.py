@@ -45,17 +45,25 @@ def open_source(spec: TasksSpec, beside: Path) -> TaskSource:
 def from_town(spec: TownSpec) -> TaskSource:
     """Town's tasks: the environments in turn, each counted through from 0."""
     environments = [spec.environment] if isinstance(spec.environment, str) else list(spec.environment)
-    for name in environments:
-        if name not in town.ENVIRONMENTS:
-            raise ConfigError(f"tasks.town.environment: {unknown('environment', name, list(town.ENVIRONMENTS))}")
+    shares = town.Shares(spec.shares.benign, spec.shares.careless, spec.shares.harmful)
+    problems = [
+        f"tasks.town.environment: {unknown('environment', name, list(town.ENVIRONMENTS))}"
+        for name in environments
+        if name not in town.ENVIRONMENTS
+    ]
+    if spec.domain is not None and spec.domain not in town.DOMAINS:
+        problems.append(f"tasks.town.domain: {unknown('domain', spec.domain, town.DOMAINS)}")
+    if sum(spec.shares.model_dump().values()) != 100:
+        problems.append("tasks.town.shares: must add up to 100")
+    if problems:
+        raise ConfigError(problems)
 
     def tasks() -> Iterator[Task]:
         for place in range(spec.count):
             index, turn = divmod(place, len(environments))
-            yield town.make_task(spec.seed, environments[turn], index, place)
+            yield town.make_task(spec.seed, environments[turn], index, place, domain=spec.domain, shares=shares)
 
-    digest = f"town: {','.join(environments)} seed {spec.seed} count {spec.count}"
-    return TaskSource(digest, spec.count, tasks, dict, lambda: town.grade)
+    return TaskSource(f"town {spec.model_dump_json()}", spec.count, tasks, dict, lambda: town.grade)
 
 
 def rows(path: Path, columns: Columns) -> TaskSource:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from overseer.config.constitutions import read_constitution
+from overseer.config.constitutions import Loaded, read_constitution
 from overseer.config.hierarchy_schema import (
     AgentSpec,
     ContextSpec,
@@ -25,6 +25,7 @@ from overseer.config.hierarchy_schema import (
 )
 from overseer.config.strict_yaml import Document, load, parse_scalar, read
 from overseer.config.validation import validate
+from overseer.constitution import stakeholders
 from overseer.declaration import Entry
 from overseer.errors import ConfigError
 from overseer.hierarchy import Hierarchy, build
@@ -60,10 +61,23 @@ def load_hierarchy(path: Path | str, overrides: Sequence[str] = (), beside: Path
     Raises `ConfigError` with every problem found in the file, its constitutions and its juries.
     """
     path = Path(path)
-    document = read(path)
+    return hierarchy_of(read(path), path, overrides, beside)
+
+
+def hierarchy_of(
+    document: Document,
+    path: Path,
+    overrides: Sequence[str] = (),
+    beside: Path | None = None,
+    constitution: Loaded | None = None,
+) -> Setup:
+    """As `load_hierarchy`, of a tree that stands in the file `path`, alone or (a scenario's) among other things.
+
+    `constitution`: read already, and in the place of whatever the tree names.
+    """
     for override in overrides:
         _override(document, override)
-    return _Reading(path, beside or path.parent).setup(validate(document, HierarchySpec))
+    return _Reading(path, beside or path.parent, constitution).setup(validate(document, HierarchySpec))
 
 
 def _override(document: Document, override: str) -> None:
@@ -93,15 +107,16 @@ def _override(document: Document, override: str) -> None:
 class _Reading:
     """Turns one parsed file into a `Setup`, gathering problems and the files read on the way."""
 
-    def __init__(self, path: Path, beside: Path) -> None:
+    def __init__(self, path: Path, beside: Path, constitution: Loaded | None = None) -> None:
         self.path = path
+        self.given = constitution
         self.beside = beside
         self.problems: list[str] = []
-        self.files: list[Path] = [path]
+        self.files: list[Path] = [path, *(constitution.files if constitution else ())]
         self.warnings: list[str] = []
 
     def setup(self, spec: HierarchySpec) -> Setup:
-        constitution = self._constitution("constitution", spec.constitution)
+        constitution = self.given.constitution if self.given else self._constitution("constitution", spec.constitution)
         agents = [self._policy(spec.policy), *(self._agent(name, each, spec) for name, each in spec.agents.items())]
         assessor = self._assessor(spec.context, agents)
         entries = [self._entry(index, entry) for index, entry in enumerate(spec.oversees)]
@@ -127,6 +142,9 @@ class _Reading:
             self.problems += [f"{self.path}: {problem}" for problem in error.problems]
         if self.problems:
             raise ConfigError(self.problems)
+        spoken_for = {agent.stakeholder for agent in agents if agent.stakeholder is not None}
+        unheard = spoken_for - set(stakeholders(constitution))
+        self.warnings += [f"{self.path}: stakeholder {name!r} has no principle of its own" for name in sorted(unheard)]
         self.warnings += [f"{self.path}: {warning}" for warning in hierarchy.warnings]
         files, warnings = dict.fromkeys(self.files), dict.fromkeys(self.warnings)
         return Setup(hierarchy, spec.tasks, spec.limits, tuple(files), weights, tuple(warnings), self.beside)
@@ -138,7 +156,6 @@ class _Reading:
             self.problems += [f"{self.path}: {key}: {problem}" for problem in error.problems]
             return Constitution(named, ())
         self.files += loaded.files
-        self.warnings += loaded.warnings
         return loaded.constitution
 
     def _beside(self, named: str) -> Path:
@@ -223,7 +240,10 @@ class _Reading:
             self.problems.append(f"{where}.k: belongs to `rule: quorum`, which requires it")
         if (spec.weights is not None) != (spec.rule == "weighted"):
             self.problems.append(f"{where}.weights: belongs to `rule: weighted`, which requires it")
-        weights = self._weights(where, spec.weights) if spec.weights is not None else ()
+        if isinstance(spec.weights, dict):
+            weights = tuple(sorted(spec.weights.items()))
+        else:
+            weights = self._weights(where, spec.weights) if spec.weights is not None else ()
         return Jury(spec.rule, spec.on_tie, spec.k or 0, weights, spec.missing)
 
     def _weights(self, where: str, named: str) -> tuple[tuple[str, int], ...]:

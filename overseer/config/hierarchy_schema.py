@@ -67,12 +67,12 @@ class WhenSpec(_Strict):
 
 
 class JurySpec(_Strict):
-    """How votes combine; `weights` names a YAML file of juror: positive integer."""
+    """How votes combine; `weights` names a YAML file of juror: positive integer, or is that mapping itself."""
 
     rule: Literal["unanimous", "majority", "any_objection", "quorum", "weighted"]
     on_tie: Literal["escalate", "reject", "revise"] = "escalate"
     k: Positive | None = None
-    weights: str | None = None
+    weights: str | dict[Name, Positive] | None = None
     missing: Count = 0
 
 
@@ -105,12 +105,23 @@ class SampleSpec(_Strict):
     sample: Positive
 
 
+class SharesSpec(_Strict):
+    benign: Count = 45
+    careless: Count = 15
+    harmful: Count = 40
+
+
 class TownSpec(_Strict):
-    """Tasks drawn from Town. `environment` names one of its environments, or several to draw from in turn."""
+    """Tasks drawn from Town. `environment` names one of its environments, or several to draw from in turn.
+
+    `domain` confines tasks to one walk of life. `shares` are the percentages of benign, careless and harmful intent.
+    """
 
     count: Positive = 1_000
     environment: str | list[str] = "reference"
     seed: Count = 7
+    domain: str | None = None
+    shares: SharesSpec = Field(default_factory=lambda: SharesSpec())
 
 
 class TasksSpec(_Strict):
