@@ -11,7 +11,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from overseer.api import Run, Service, aresume, arun, check, export, open, report, report_paired, resume, run, verify
+    from overseer.api import (
+        Run,
+        Service,
+        aresume,
+        arun,
+        check,
+        export,
+        open,
+        report,
+        report_paired,
+        resume,
+        run,
+        test,
+        verify,
+    )
 
 __all__ = [
     "Run",
@@ -25,6 +39,7 @@ __all__ = [
     "report_paired",
     "resume",
     "run",
+    "test",
     "verify",
 ]
 

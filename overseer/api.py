@@ -17,8 +17,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
 
+import overseer.export as exports
 from overseer import chain, replay, runs
-from overseer import export as exports
 from overseer.asking import Desk, require_reviewers
 from overseer.config.constitutions import check_constitution
 from overseer.config.hierarchies import Setup, load_hierarchy
@@ -34,6 +34,7 @@ from overseer.reviewers import Reviewer
 from overseer.reviewers.binding import Given, bind
 from overseer.runner import Progress, RunResult, oversee_one, run_tasks
 from overseer.runs import Run, open_run
+from overseer.scenarios import ScenarioResult, load_scenario, run_scenario, scenario_files
 from overseer.sources import TaskSource, listed, open_source
 
 T = TypeVar("T")
@@ -288,7 +289,7 @@ class Checked:
 
 
 def check(path: str | Path) -> Checked:
-    """Check a hierarchy's or a constitution's file, all at once."""
+    """Check a hierarchy's, a constitution's or a scenario's file, all at once."""
     path = Path(path)
     try:
         tree = load_yaml(path)
@@ -301,12 +302,50 @@ def check(path: str | Path) -> Checked:
     ):
         problems, warnings = check_constitution(path)
         return Checked(path, "constitution", problems, warnings)
+    if isinstance(tree, dict) and "expect" in tree:
+        try:
+            load_scenario(path).answers()
+        except ConfigError as error:
+            return Checked(path, "scenario", error.problems, ())
+        return Checked(path, "scenario", (), ())
     try:
         setup = load_hierarchy(path)
         bind(setup.hierarchy.agents, "check", setup.beside, _unbound(setup.hierarchy))
     except ConfigError as error:
         return Checked(path, "hierarchy", error.problems, ())
     return Checked(path, "hierarchy", (), setup.warnings)
+
+
+def test(
+    paths: str | Path | Sequence[str | Path],
+    update: bool = False,  # noqa: PT028 - a verb, not a test
+    told: Callable[[ScenarioResult], None] | None = None,  # noqa: PT028
+) -> tuple[ScenarioResult, ...]:
+    """Run scenarios: files, and every YAML file in folders. `update` rewrites their golden parts to what comes out.
+
+    `told` hears of each as it ends.
+    Raises `ConfigError` with every problem of every file that is no sound scenario, once the others have run.
+    """
+    named = [paths] if isinstance(paths, str | Path) else paths
+    return _blocking(_test(scenario_files([Path(path) for path in named]), update, told or (lambda result: None)))
+
+
+async def _test(
+    paths: Sequence[Path], update: bool, told: Callable[[ScenarioResult], None]
+) -> tuple[ScenarioResult, ...]:
+    results: list[ScenarioResult] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            result = await run_scenario(path, update=update)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        results.append(result)
+        told(result)
+    if problems:
+        raise ConfigError(problems)
+    return tuple(results)
 
 
 def _unbound(hierarchy: Hierarchy) -> Given:
@@ -321,6 +360,7 @@ def _unbound(hierarchy: Hierarchy) -> Given:
 __all__ = [
     "Checked",
     "Run",
+    "ScenarioResult",
     "Service",
     "Session",
     "aresume",
@@ -334,5 +374,6 @@ __all__ = [
     "report_paired",
     "resume",
     "run",
+    "test",
     "verify",
 ]
