@@ -39,7 +39,6 @@ class _ReplyRow:
 
     request: str
     binding: str
-    agent: str = ""
     context: Context | None = None
     text: Text | None = None
     critique: Critique | None = None
@@ -66,11 +65,11 @@ _KINDS: Mapping[type, str] = {
 }
 
 
-def _reply_row(reply: Reply, agent: str) -> _ReplyRow:
+def _reply_row(reply: Reply) -> _ReplyRow:
     kind = _KINDS.get(type(reply.value))
     if kind is None:  # an answer from a stranger's code: not what a type checker saw
         raise Malformed(f"a {type(reply.value).__name__} is no answer")
-    return _ReplyRow(reply.request, reply.binding, agent, usage=reply.usage, **{kind: reply.value})  # type: ignore[arg-type]
+    return _ReplyRow(reply.request, reply.binding, usage=reply.usage, **{kind: reply.value})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +107,7 @@ class Ended:
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
 class _RuledRow:
+    agent: str
     seat: int
     stage: str
     mandatory: bool
@@ -135,9 +135,9 @@ def decode_task(body: bytes | str) -> Task:
         raise Malformed(f"not a task: {_first(error)}") from error
 
 
-def encode_reply(reply: Reply, agent: str) -> str:
-    """A reply as JSON, and whose it is. `Malformed` if it holds what JSON cannot: a lone surrogate, another type."""
-    return _encode(_REPLY, _reply_row(reply, agent))
+def encode_reply(reply: Reply) -> str:
+    """A reply as JSON. `Malformed` if it holds what JSON cannot: a lone surrogate, another type."""
+    return _encode(_REPLY, _reply_row(reply))
 
 
 def decode_reply(body: bytes | str) -> Reply:
@@ -150,7 +150,7 @@ def decode_reply(body: bytes | str) -> Reply:
 
 def encode_ruled(ruled: Ruled) -> str:
     """A person's reply as JSON, with what a budget must know of it."""
-    row = _RuledRow(ruled.seat, ruled.stage, ruled.mandatory, ruled.grant, _reply_row(ruled.reply, ruled.agent))
+    row = _RuledRow(ruled.agent, ruled.seat, ruled.stage, ruled.mandatory, ruled.grant, _reply_row(ruled.reply))
     return _encode(_RULED, row)
 
 
@@ -160,7 +160,7 @@ def decode_ruled(body: bytes | str) -> Ruled:
         row = _RULED.validate_json(body)
     except ValidationError as error:
         raise Malformed(f"not a person's reply: {_first(error)}") from error
-    return Ruled(row.reply.agent, row.seat, row.stage, row.mandatory, row.grant, row.reply.reply())
+    return Ruled(row.agent, row.seat, row.stage, row.mandatory, row.grant, row.reply.reply())
 
 
 def encode_ended(episode: Episode) -> str:

@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple, TypeVar
 from overseer.chain import JOURNAL, RESTORE, START, Link, chained, connect_reading, walk_chain, write_head
 from overseer.encoding import Ended, Ruled, decode_ended, decode_reply, decode_ruled
 from overseer.errors import JournalError, Malformed
-from overseer.records import Reply, Usage
+from overseer.records import Reply
 from overseer.run_folder import manifest_digest, owned
 
 HEAD_INTERVAL = 0.2
@@ -297,20 +297,6 @@ class Reader:
         query = "SELECT task FROM events WHERE kind = 'end' ORDER BY json_extract(body, '$.place'), task"
         for (task,) in self._connection.execute(query):
             yield task.decode()
-
-    def usage(self) -> dict[str, Usage]:
-        """What each agent's answers cost in sum, by name. Added up by SQLite, in bounded memory."""
-        query = """
-            SELECT json_extract(row, '$.agent'), sum(json_extract(row, '$.usage.tokens_in')),
-                   sum(json_extract(row, '$.usage.tokens_out')), sum(json_extract(row, '$.usage.seconds')),
-                   sum(coalesce(json_extract(row, '$.usage.attempts'), 1)), sum(json_extract(row, '$.usage.cost'))
-            FROM (SELECT seq, body AS row FROM events WHERE kind = 'reply' UNION ALL
-                  SELECT seq, json_extract(body, '$.reply') FROM events WHERE kind = 'ruling')
-            GROUP BY 1 ORDER BY 1"""
-        return {
-            agent.decode(): Usage(tokens_in or 0, tokens_out or 0, float(seconds or 0), attempts, float(cost or 0))
-            for agent, tokens_in, tokens_out, seconds, attempts, cost in self._connection.execute(query)
-        }
 
     def rulings(self) -> Iterator[Ruled]:
         """Every reply of a person, in the order in which they were served."""

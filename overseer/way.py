@@ -5,7 +5,7 @@ Between the walk's steps 4 and 7. A reply enters the generator as the journal wo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from overseer.asking import failed
 from overseer.chain import RESTORE
@@ -14,9 +14,9 @@ from overseer.errors import ConfigError, JournalError, Malformed
 from overseer.hierarchy import Hierarchy
 from overseer.journal import Event
 from overseer.records import Audit, Episode, Failure, Reply, Request, RuleRequest, Task
+from overseer.replay import Step
 
-Steps = Generator[tuple[Request, ...], Sequence[Reply], Episode]
-Oversee = Callable[[Task, Hierarchy, Audit], Steps]
+Oversee = Callable[[Task, Hierarchy, Audit], Step]
 """How one task walks: `oversight.oversee`, or something smaller in a test."""
 
 
@@ -28,7 +28,7 @@ class Way:
     def __init__(
         self,
         task: Task,
-        steps: Steps,
+        steps: Step,
         replies: Mapping[str, Reply] | None = None,
         persons: frozenset[str] = frozenset(),
     ) -> None:
@@ -83,11 +83,11 @@ def told(task: Task, request: Request, reply: Reply) -> tuple[Event, Reply]:
     A reply that cannot be kept (a lone surrogate, a NaN, another type) is malformed.
     """
     try:
-        body = encode_reply(reply, request.agent)
+        body = encode_reply(reply)
         return Event(task.id, "reply", body), decode_reply(body)
     except Malformed:
         reply = failed(request, Failure("malformed", "an answer that is no sound value"))
-        return Event(task.id, "reply", encode_reply(reply, request.agent)), reply
+        return Event(task.id, "reply", encode_reply(reply)), reply
 
 
 def task_event(task: Task) -> Event:

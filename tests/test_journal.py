@@ -79,7 +79,7 @@ def new_run(folder: Path, token: str = "a1") -> Path:
 
 
 def reply(request: str, text: str = "yes") -> Event:
-    return Event(request.split("/")[0], "reply", encode_reply(Reply(request, "b", Text(text)), "policy"))
+    return Event(request.split("/")[0], "reply", encode_reply(Reply(request, "b", Text(text))))
 
 
 def write(run: Path, *batches: Sequence[Event]) -> None:
@@ -120,7 +120,7 @@ def edit(run: Path, *statements: str) -> None:
 def test_replies_round_trip(value: ReplyValue) -> None:
     """Every kind of reply is read back as it was written, usage and all."""
     reply = Reply("t0/x", "b" * 32, value, Usage(1, 2, 0.25, 3, 0.5))
-    assert decode_reply(encode_reply(reply, "x")) == reply
+    assert decode_reply(encode_reply(reply)) == reply
     ruled = Ruled("board", 1, "ab12", True, False, reply)
     assert decode_ruled(encode_ruled(ruled)) == ruled
 
@@ -157,7 +157,7 @@ def test_unsound_reply_rows_are_refused(body: str) -> None:
 def test_texts_that_are_no_unicode_are_refused() -> None:
     """A lone surrogate cannot be stored, and says so as an expected failure."""
     with pytest.raises(Malformed):
-        encode_reply(Reply("a", "b", Text("\ud800")), "x")
+        encode_reply(Reply("a", "b", Text("\ud800")))
     with pytest.raises(Malformed):
         encode_task(task_of("\udfff"))
 
@@ -165,7 +165,7 @@ def test_texts_that_are_no_unicode_are_refused() -> None:
 def test_not_a_number_never_comes_back_as_an_answer() -> None:
     """A NaN confidence is refused at the latest when it is read back."""
     with pytest.raises(Malformed):
-        decode_reply(encode_reply(Reply("a", "b", Comparison("first", float("nan"))), "x"))
+        decode_reply(encode_reply(Reply("a", "b", Comparison("first", float("nan")))))
 
 
 # --- the folder ----------------------------------------------------------------------------------------------------
