@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from heapq import nsmallest
 from itertools import chain, islice
 
 from overseer.records import Agent, Budget, Compare, Jury, Select, When
@@ -64,16 +65,17 @@ def flaws(
 
 def unknown(kind: str, name: str, known: Collection[str]) -> str:
     """`unknown agent 'wroker' (did you mean 'worker'?)`."""
-    close = get_close_matches(name, known, n=1) if len(known) <= 300 else ()
+    if len(known) > MAX_KNOWN:
+        return f"unknown {kind} {name!r} (none of the {len(known)} known)"
+    close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {_some(known)}"
     return f"unknown {kind} {name!r} ({hint})"
 
 
 def _some(names: Collection[str]) -> str:
     """The names in order; of many, the first few and how many more."""
-    told = sorted(names)
-    more = f" and {len(told) - 10} more" if len(told) > 10 else ""
-    return (", ".join(told[:10]) or "none") + more
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return (", ".join(nsmallest(10, names)) or "none") + more
 
 
 def _agents(agents: Sequence[Agent], policy: str) -> Iterator[str]:
@@ -114,8 +116,10 @@ def _entries(oversees: Sequence[Entry], policy: str, agents: Mapping[str, Agent]
             elif who in seated:
                 yield f"{where}.who[{position}]: {who!r} already sits in oversees[{seated[who]}] (one agent, one stage)"
             seated.setdefault(who, index)
+    known = {policy, *seated}
     for index, entry in enumerate(oversees):
-        yield from _whom(f"oversees[{index}].whom", entry, policy, oversees, seated, agents)
+        if entry.whom != (policy,):
+            yield from _whom(f"oversees[{index}].whom", entry, policy, oversees, seated, known, agents)
     edges = sum(len(entry.who) * len(entry.whom) for entry in oversees)
     if edges > MAX_EDGES:
         yield f"oversees: {edges} edges from overseer to overseen (at most {MAX_EDGES})"
@@ -127,6 +131,7 @@ def _whom(
     policy: str,
     oversees: Sequence[Entry],
     seated: Mapping[str, int],
+    known: Collection[str],
     agents: Mapping[str, Agent],
 ) -> Iterator[str]:
     named = set(entry.whom) - {policy}
@@ -136,16 +141,21 @@ def _whom(
     for position, whom in enumerate(entry.whom):
         if whom != policy and whom not in seated:
             reason = f"{whom!r} sits in no stage (give it an entry of its own)" if whom in agents else None
-            yield f"{where}[{position}]: {reason or unknown('agent', whom, [policy, *seated])}"
-    for below, count in sorted(Counter(seated[whom] for whom in named if whom in seated).items()):
-        if count < len(set(oversees[below].who)):
-            missing = _some(set(oversees[below].who) - named)
-            yield f"{where}: names only part of the stage oversees[{below}] (add {missing})"
+            yield f"{where}[{position}]: {reason or unknown('agent', whom, known)}"
+    counts: dict[int, int] = {}
+    for whom in named & seated.keys():
+        counts[seated[whom]] = counts.get(seated[whom], 0) + 1
+    for below, count in sorted(counts.items()):
+        if count < len(oversees[below].who):
+            missing = [who for who in oversees[below].who if who not in named]
+            yield f"{where}: names only part of the stage oversees[{below}] (add {_some(missing)})"
 
 
 def _whens(oversees: Sequence[Entry]) -> Iterator[str]:
     for index, entry in enumerate(oversees):
         where, when = f"oversees[{index}].when", entry.when
+        if when is ALWAYS:
+            continue
         if when == When():
             yield f"{where}: says nothing (leave it out to look always, or say `escalated: true`)"
         for key, share in (("spot_check", when.spot_check), ("confidence_below", when.confidence_below)):
@@ -159,6 +169,8 @@ def _whens(oversees: Sequence[Entry]) -> Iterator[str]:
 
 def _juries(oversees: Sequence[Entry]) -> Iterator[str]:
     for index, entry in enumerate(oversees):
+        if entry.jury is ALL_AGREE:
+            continue
         where, jury, jurors = f"oversees[{index}].jury", entry.jury, len(entry.who)
         weights = dict(jury.weights)
         if not 0 <= jury.missing < max(1, jurors):

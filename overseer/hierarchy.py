@@ -1,4 +1,4 @@
-"""Who oversees whom: agents in a networkx `DiGraph` (an edge u → v reads "u oversees v"), and the stages it makes.
+"""Who oversees whom: the stages of a declared hierarchy, their levels and reach, and its graph of agents.
 
 The walk's step 2. `build` takes a declared hierarchy that `declaration` finds no fault with; the result is what
 `oversight.oversee` walks. Knows nothing of YAML, models or files.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice
+from itertools import islice, product
 from typing import Literal
 
 import networkx as nx
@@ -39,7 +39,6 @@ class Hierarchy:
     constitution: Constitution
     agents: Mapping[str, Agent]
     policy: str
-    graph: nx.DiGraph[str]
     stages: tuple[Stage, ...]
     rounds: int
     select: Select
@@ -49,6 +48,17 @@ class Hierarchy:
     unsure_below: float
     can_revise: bool
     warnings: tuple[str, ...]
+
+    @property
+    def graph(self) -> nx.DiGraph[str]:
+        """The agents; an edge u → v reads "u oversees v"."""
+        who = {stage.id: stage.who for stage in self.stages}
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        graph.add_nodes_from(self.agents)
+        for stage in self.stages:
+            whom = [below for id_ in stage.below for below in who[id_]] or [self.policy]
+            graph.add_edges_from(product(stage.who, whom))
+        return graph
 
     @property
     def levels(self) -> int:
@@ -105,13 +115,11 @@ def build(
     if problems:
         raise ConfigError(problems)
     stages = _stages(policy, oversees)
-    graph = _graph(agents, oversees)
     return Hierarchy(
         name=name,
         constitution=constitution,
         agents=by_name,
         policy=policy,
-        graph=graph,
         stages=stages,
         rounds=rounds,
         select=select,
@@ -124,44 +132,30 @@ def build(
     )
 
 
-def _graph(agents: Sequence[Agent], oversees: Sequence[Entry]) -> nx.DiGraph[str]:
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(agent.name for agent in agents)
-    graph.add_edges_from((who, whom) for entry in oversees for who in entry.who for whom in entry.whom)
-    return graph
-
-
 def _stages(policy: str, oversees: Sequence[Entry]) -> tuple[Stage, ...]:
     """Stages in order, with levels and reach. Raises `ConfigError` on a cycle, and beyond what can be walked."""
     ids = [stage_id(entry.who) for entry in oversees]
     assert len(set(ids)) == len(ids), "no two stages have the same jurors, so no two have the same id"
     stage_of = {who: id_ for id_, entry in zip(ids, oversees, strict=True) for who in entry.who}
-    below: nx.DiGraph[str] = nx.DiGraph()
-    below.add_nodes_from(ids)
-    for id_, entry in zip(ids, oversees, strict=True):
-        below.add_edges_from((id_, stage_of[whom]) for whom in entry.whom if whom != policy)
-    if not nx.is_directed_acyclic_graph(below):
-        names = dict(zip(ids, ("+".join(sorted(entry.who)) for entry in oversees), strict=True))
-        cycle = " → ".join(names[edge[0]] for edge in islice(nx.find_cycle(below), 10))
-        raise ConfigError(f"oversees: a cycle: {cycle} → … (nobody may oversee who oversees them)")
-    generations = list(nx.topological_generations(below.reverse(copy=False)))
-    if len(generations) > MAX_LEVELS:
-        raise ConfigError(f"oversees: {len(generations)} levels (at most {MAX_LEVELS})")
-    level = {id_: depth for depth, generation in enumerate(generations, start=1) for id_ in generation}
-    reaches: dict[str, frozenset[str]] = {}
-    reached = 0
-    for id_ in sorted(ids, key=level.__getitem__):
-        direct = frozenset(below.successors(id_))
-        reaches[id_] = direct.union(*(reaches[lower] for lower in direct))
-        reached += len(reaches[id_])
-        if reached > MAX_REACH:
-            raise ConfigError(f"oversees: over {MAX_REACH} pairs of stages of which one answers the other")
+    below = {
+        id_: frozenset(map(stage_of.__getitem__, entry.whom)) if policy not in entry.whom else frozenset()
+        for id_, entry in zip(ids, oversees, strict=True)
+    }
+    level = _levels(below)
+    if len(level) < len(ids):
+        who = {id_: "+".join(sorted(entry.who)) for id_, entry in zip(ids, oversees, strict=True) if id_ not in level}
+        cycle = _cycle({id_: below[id_] - level.keys() for id_ in who})
+        told = " → ".join(who[id_] for id_ in islice(cycle, 10))
+        raise ConfigError(f"oversees: a cycle: {told} → … (nobody may oversee who oversees them)")
+    if (depth := max(level.values(), default=0)) > MAX_LEVELS:
+        raise ConfigError(f"oversees: {depth} levels (at most {MAX_LEVELS})")
+    reaches = _reaches(below, level)
     stages = [
         Stage(
             id=id_,
             who=tuple(sorted(entry.who)),
             level=level[id_],
-            below=frozenset(below.successors(id_)),
+            below=below[id_],
             reaches=reaches[id_],
             when=entry.when,
             jury=entry.jury,
@@ -170,6 +164,54 @@ def _stages(policy: str, oversees: Sequence[Entry]) -> tuple[Stage, ...]:
         for id_, entry in zip(ids, oversees, strict=True)
     ]
     return tuple(sorted(stages, key=lambda stage: (stage.level, stage.id)))
+
+
+def _levels(below: Mapping[str, frozenset[str]]) -> dict[str, int]:
+    """Each stage's level, 1 + the highest below, in order of level; those on a cycle, or over one, have none."""
+    above: dict[str, list[str]] = {id_: [] for id_ in below}
+    waits_for = {id_: len(lower) for id_, lower in below.items()}
+    for id_, lower in below.items():
+        for each in lower:
+            above[each].append(id_)
+    level: dict[str, int] = {}
+    ready = [id_ for id_, lower in below.items() if not lower]
+    depth = 0
+    while ready:
+        depth += 1
+        level.update(dict.fromkeys(ready, depth))
+        ready = _freed(ready, above, waits_for)
+    return level
+
+
+def _freed(done: Sequence[str], above: Mapping[str, Sequence[str]], waits_for: dict[str, int]) -> list[str]:
+    """The stages that waited for these only."""
+    freed = []
+    for id_ in done:
+        for upper in above[id_]:
+            waits_for[upper] -= 1
+            if not waits_for[upper]:
+                freed.append(upper)
+    return freed
+
+
+def _cycle(below: Mapping[str, frozenset[str]]) -> list[str]:
+    """A cycle among stages each of which stands over another of them."""
+    path = dict.fromkeys([next(iter(below))])
+    while (lower := next(iter(below[next(reversed(path))]))) not in path:
+        path[lower] = None
+    way = list(path)
+    return way[way.index(lower) :]
+
+
+def _reaches(below: Mapping[str, frozenset[str]], level: Mapping[str, int]) -> dict[str, frozenset[str]]:
+    reaches: dict[str, frozenset[str]] = {}
+    reached = 0
+    for id_ in level:  # lower levels first
+        reaches[id_] = below[id_].union(*(reaches[lower] for lower in below[id_])) if below[id_] else below[id_]
+        reached += len(reaches[id_])
+        if reached > MAX_REACH:
+            raise ConfigError(f"oversees: over {MAX_REACH} pairs of stages of which one answers the other")
+    return reaches
 
 
 def _warnings(
