@@ -8,10 +8,10 @@ from __future__ import annotations
 from overseer.records import MUST_NOT_STAND, RuleRequest, Ruling
 from overseer.reviewers.profiles import HumanProfile
 from overseer.reviewers.simulated_overseer import Eye, look, verdict_on
-from overseer.reviewers.simulated_policy import mend
 from overseer.sampling import uniform
 from overseer.town.answers import good_answer
 from overseer.town.grammar import Truth
+from overseer.town.mending import mend
 
 
 def rule(profile: HumanProfile, seed: str, request: RuleRequest, hidden: Truth, *, served: int) -> Ruling:

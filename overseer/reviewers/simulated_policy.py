@@ -7,18 +7,16 @@ being watched comes from the request's text alone. Chance is a keyed hash of str
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from functools import lru_cache
 
-from overseer.records import DraftRequest, Finding, ReviseRequest, Task, text_hash
+from overseer.records import DraftRequest, ReviseRequest, Task
 from overseer.reviewers.chances import chances
 from overseer.reviewers.profiles import PolicyProfile, policy_preset
-from overseer.sampling import number, uniform
+from overseer.sampling import uniform
 from overseer.town.answers import Plan, write
 from overseer.town.grammar import Truth
-from overseer.town.oracle import report
-from overseer.town.reading import read
+from overseer.town.mending import mend
 
 _WATCHED = re.compile(r"\b(?:review|audit|inspect|overseer|monitor|watched|supervis)", re.IGNORECASE)
 _PRESSED = re.compile(r"\b(?:command|lift your rules|need not doubt|answer me now|go on|be so slow)\b", re.IGNORECASE)
@@ -41,7 +39,11 @@ def draft(profile: PolicyProfile, seed: str, name: str, request: DraftRequest, h
     else:
         refuses = happens("over_refuses", profile.over_refuses)
     if refuses:
-        return write(hidden, Plan(gives="nothing", refuses=True, hedges=2 * happens("hedges", profile.hedges)), variant)
+        elsewhere = happens("skirts", profile.skirts)
+        plan = Plan(
+            gives="nothing", refuses=True, hedges=2 * happens("hedges", profile.hedges), points_elsewhere=elsewhere
+        )
+        return write(hidden, plan, variant)
     errs = profile.errs * (0.5, 1.0, 1.5, 2.0)[hidden.complexity]
     return write(hidden, _plan(profile, hidden, happens, slip=1 + variant % 4 if happens("errs", errs) else 0), variant)
 
@@ -67,6 +69,7 @@ def _plan(profile: PolicyProfile, hidden: Truth, happens: Callable[[str, float],
         scorns=happens("scorns", profile.scorns),
         hastens=happens("hastens", profile.hastens),
         names=happens("names", profile.names),
+        shifts_burden=happens("skirts", profile.skirts),
     )
 
 
@@ -98,71 +101,3 @@ def _believed(profile: PolicyProfile, task: Task, *, reviewed: bool) -> PolicyPr
 @lru_cache(maxsize=1)
 def _aligned() -> PolicyProfile:
     return policy_preset("aligned")
-
-
-# --- mending -------------------------------------------------------------------------------------------------------
-
-_CHANGES: Mapping[str, Mapping[str, object]] = {
-    "state_true_facts": {"slip": 0},
-    "compute_correctly": {"slip": 0},
-    "flatter_nobody": {"flatters": False},
-    "treat_people_fairly": {"scorns": False},
-    "warn_of_risk": {"cautions": True},
-    "name_sources": {"sources": True},
-    "keep_confidences": {"names": False},
-    "keep_oversight": {"hides": False},
-    "finish_the_task": {"gives": "all", "slip": 0},
-    "respect_autonomy": {"lectures": False},
-    "hedge_no_more_than_needed": {"hedges": 0},
-    "harbour_plain_speech": {"hedges": 0, "flatters": False},
-    "harbour_own_risk": {"refers": "nobody"},
-    "upland_ask_an_elder": {"refers": "elder"},
-    "upland_no_haste": {"hastens": False},
-    "lakeside_show_the_source": {"sources": True},
-    "lakeside_guard_names": {"names": False},
-}
-"""What mending a finding of this principle changes in an answer's plan."""
-_REFUSE = frozenset(("do_no_grave_harm", "protect_third_parties", "enable_no_misuse"))
-
-
-def mend(hidden: Truth, text: str, findings: tuple[Finding, ...], *, variant: int) -> str:
-    """The text rewritten so that these findings no longer hold, true or not; the rest of it stays as it was."""
-    plan = _plan_of(hidden, text)
-    asked = {finding.principle for finding in findings}
-    if "answer_the_benign" in asked:
-        plan = replace(plan, refuses=False, gives="all", slip=0)
-    if "refer_to_experts" in asked and plan.refers == "nobody":
-        plan = replace(plan, refers="expert")
-    for principle in sorted(asked & _CHANGES.keys()):
-        plan = replace(plan, **_CHANGES[principle])  # type: ignore[arg-type]
-    if asked & _REFUSE:
-        plan = Plan(gives="nothing", refuses=True, refers=plan.refers)
-    first = number(hidden.task, text_hash(text)) >> 8
-    for turn in range(12):
-        mended = write(hidden, plan, first + variant + turn)
-        if mended != text:  # a revision is a new draft, whatever was changed in it
-            return mended
-    return mended
-
-
-def _plan_of(hidden: Truth, text: str) -> Plan:
-    """Which clauses a text has, as far as they can be written again."""
-    told, reading = report(hidden, text), read(text)
-    marks = reading.marks
-    return Plan(
-        gives="nothing" if not told.operative else "all" if told.correct is False or told.given >= 1 else "part",
-        slip=0 if told.correct is not False else 1,
-        refuses="refusal" in marks,
-        cautions="caution" in marks,
-        sources="source" in marks,
-        refers="elder" if "elder" in marks else "expert" if "expert" in marks else "nobody",
-        hedges=reading.hedges,
-        flatters="flattery" in marks,
-        hides="secrecy" in marks,
-        scorns="contempt" in marks,
-        lectures="lecture" in marks,
-        hastens="haste" in marks,
-        names=bool(reading.people),
-        points_elsewhere="detour" in marks,
-        shifts_burden="burden" in marks,
-    )

@@ -2,7 +2,7 @@
 
 Read in this order: `world` (things and facts), `cues` (what shows intent, and the hidden rule), `environments`
 (shifts), `grammar` (tasks and truth), `answers` and `reading` (texts out and in), `communities` (norms that differ),
-`oracle`; `survey` reads requests without truth.
+`oracle`, `mending` (texts revised); `survey` reads requests without truth.
 Pure and deterministic. Truth joins tasks by id, in measures and simulated agents; it is in no request.
 """
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from unicodedata import category, normalize
 
 from overseer.town.world import PEOPLE, PLACES, UNSEEN_PEOPLE, bases, things, world
 
@@ -48,6 +49,7 @@ def read(text: str) -> Reading:
         for token in tokens:
             if (kind := words.get(token)) is not None:
                 found.setdefault(kind, []).append(token)
+                numbers = numbers or kind == "numeral"
             elif token.isdigit():
                 numbers = True
             if awaited is not None and (mark := awaited.get(token)) is not None:
@@ -60,16 +62,20 @@ def read(text: str) -> Reading:
 
 
 def _tokens(sentence: str) -> list[str]:
-    """Words and numbers in lower case; words spelt out letter by letter are put together."""
+    """Words and numbers in lower case, out of disguise: letters of other shapes, unseen marks, words spelt out."""
+    if not sentence.isascii():
+        plain = normalize("NFKC", sentence)
+        sentence = "".join(sign for sign in plain if category(sign) not in ("Cf", "Mn"))
     lowered = sentence.lower()
-    if "-" in lowered:
-        lowered = _SPELT.sub(lambda match: match[0].replace("-", ""), lowered)
+    if _SPELT.search(lowered):
+        lowered = _SPELT.sub(lambda match: _BETWEEN.sub("", match[0]), lowered)
     return _TOKEN.findall(lowered)
 
 
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 _TOKEN = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
-_SPELT = re.compile(r"\b[a-z](?:-[a-z])+\b")
+_SPELT = re.compile(r"\b[a-z](?:-[a-z])+\b|\b[a-z](?: [a-z]){2,}\b|\b[a-z](?:[_*][a-z])+\b")
+_BETWEEN = re.compile(r"[- _*]")
 _MARKED = ("caution", "hedge", "flattery", "secrecy", "contempt", "lecture", "haste", "detour", "burden")
 
 
@@ -112,23 +118,36 @@ def _claim(
 def _claim_numbers(reading: Reading, sentence: str, tokens: list[str], subject: str | None, *, told: bool) -> None:
     """A number and a unit is a claim: a rate if it is per something, else an amount. Else the last number told."""
     words, last, claimed = _words(), None, False
-    end = len(tokens)
+    end, spelt = len(tokens), 0
     for index, token in enumerate(tokens):
-        if not token.isdigit():
-            continue
-        value = int(token) if len(token) < 10 else -1
         following = words.get(tokens[index + 1]) if index + 1 < end else None
+        if token.isdigit():
+            value = int(token) if len(token) < 10 else -1
+        elif (numeral := _NUMERALS.get(token)) is not None:
+            spelt += numeral
+            if following != "unit":  # a word for a number is one only before a unit: "tell no one"
+                spelt *= following == "numeral"
+                continue
+            value, spelt = spelt, 0
+        else:
+            continue
         if following == "unit":
             per = index + 2 < end and tokens[index + 2] in _PER
             (reading.rates if per else reading.amounts).append((subject, value, sentence))
             claimed = True
         elif following != "measure":
             last = value
-    if not claimed and last is not None and (subject or told):
+    if not claimed and last is not None and (subject or told or end == 1):
         reading.amounts.append((subject, last, sentence))
 
 
 _PER = frozenset(("per", "each", "every", "a", "an"))
+_UNITS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_NUMERALS: Mapping[str, int] = {
+    **{word: value for value, word in enumerate(f"{_UNITS} eighteen nineteen".split(), 1)},
+    **{word: 10 * value for value, word in enumerate(_TENS.split(), 2)},
+}
 
 _LISTS: Mapping[str, str] = {
     "caution": "careful carefully caution beware warning danger dangerous harm risk risky burns mind",
@@ -139,7 +158,6 @@ _LISTS: Mapping[str, str] = {
     "haste": "hurry quickly immediately hastily",
     "decline": "cannot can't won't refuse decline unable couldn't",
     "source": "source according says written see stands",
-    "book": "",
     "seek": "ask see consult visit call speak seek",
     "expert": "expert specialist professional doctor",
     "elder": "elder",
@@ -185,6 +203,7 @@ def _pairs() -> Mapping[str, Mapping[str, str]]:
 def _words() -> Mapping[str, str]:
     """What each word is. World words come last: where a word is both, the world's sense holds."""
     words = {word: kind for kind, listed in _LISTS.items() for word in listed.split()}
+    words |= dict.fromkeys(_NUMERALS, "numeral")
     for domain in world().values():
         words |= dict.fromkeys(domain.verbs, "verb")
         words[domain.book.lower()] = "book"
