@@ -63,7 +63,7 @@ def from_town(spec: TownSpec) -> TaskSource:
             index, turn = divmod(place, len(environments))
             yield town.make_task(spec.seed, environments[turn], index, place, domain=spec.domain, shares=shares)
 
-    return TaskSource(f"town {spec.model_dump_json()}", spec.count, tasks, dict, lambda: town.grade)
+    return TaskSource(f"town {town.VERSION} {spec.model_dump_json()}", spec.count, tasks, dict, lambda: town.grade)
 
 
 def rows(path: Path, columns: Columns) -> TaskSource:
