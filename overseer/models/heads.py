@@ -1,11 +1,11 @@
 """Principles as learned vectors: the numbers behind an embedding judge, from labelled sentence vectors to thresholds.
 
-A text is read as passages (its opening, the rest, all of it), each the mean of its sentences' vectors at some layers of
-the encoder. A head is a vector over these and a bias; their product is a calibrated log-odds that the principle is
-broken. Between two thresholds the judge is unsure. Because passages are means, each sentence's share in the log-odds
-is exact, and the one with the largest share is the evidence.
+A text is read as passages (its first sentence, the rest, all of it), each the mean of its sentences' vectors at some
+layers of the encoder, beside the vector of the prompt. A head is a vector over these and a bias; their product is a
+calibrated log-odds that the principle is broken. Between two thresholds the judge is unsure. As passages are means,
+each sentence's share in the log-odds is exact, and the one with the largest share is the evidence.
 
-Nothing here is chosen on rows that a score is then reported for: reading, layer and regularisation by inner group-wise
+Nothing here is chosen on rows that a score is then reported for: layer and regularisation by inner group-wise
 cross validation, calibration and thresholds on the inner held-out rows. Pure numpy; knows no files and no encoder.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,29 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-PASSAGES: Mapping[str, tuple[int, int]] = {"opening": (0, 2), "rest": (2, 32), "all": (0, 32)}
-"""Sentences from, to: what is averaged. A verdict on a request is mostly given in the first two sentences."""
+SPANS: Mapping[str, tuple[int, int]] = {"first": (0, 1), "rest": (1, 32), "all": (0, 32)}
+"""Passages of a text: sentences from, to, whose vectors are averaged."""
 
-READINGS: tuple[tuple[str, ...], ...] = (("opening",), ("opening", "rest"), ("all",))
-"""The passages that a head may read together; which, the training rows decide."""
+PASSAGES = (*SPANS, "prompt")
+
+SENTENCES = max(end for _, end in SPANS.values())
+
+Reading = Literal["reply", "turn", "all"]
+
+READINGS: Mapping[Reading, tuple[Mapping[str, float], ...]] = {
+    "reply": ({"first": 1.0, "prompt": -1.0}, {"rest": 1.0}),
+    "turn": ({"first": 1.0, "rest": -1.0}, {"rest": 1.0}),
+    "all": ({"all": 1.0},),
+}
+"""What a head may learn a vector for, as sums of passages.
+
+The first sentence mostly says what an answer is going to be, but also what it is about, and a topic that is refused in
+one family of prompts is plainly answered in another. So the topic is taken off: the prompt's vector where there is one
+(`reply`), else that of the rest of the answer (`turn`). `all` is for exemplars, of which few have a second sentence.
+"""
 
 STRENGTHS = (1.0, 10.0, 100.0)
 """Inverse regularisation: what a row's loss weighs against half the vector's squared length."""
-
-SENTENCES = max(end for _, end in PASSAGES.values())
 
 BAND_ERROR = 0.05
 """Threshold policy: outside the unsure band at most this share was wrong, on each side, on the inner held-out rows."""
@@ -40,28 +53,34 @@ EXEMPLAR_STRENGTH = 10.0
 EXEMPLAR_BAND = (0.2, 0.8)
 
 
-def passages(sentences: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sentence vectors of one text, [sentence, layer, width] → its passages, [passage, layer, width]; 0 where empty."""
-    spans = [sentences[start:end] for start, end in PASSAGES.values()]
+def passages(sentences: NDArray[np.float32], prompt: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Sentence vectors of a text, [sentence, layer, width], and its prompt's, [layer, width] → its passages.
+
+    Shape [passage, layer, width]; 0 where there is nothing.
+    """
+    spans = [sentences[start:end] for start, end in SPANS.values()]
     empty = np.zeros(sentences.shape[1:], dtype=np.float32)
-    return np.stack([span.mean(axis=0) if len(span) else empty for span in spans])
+    parts = [span.mean(axis=0) if len(span) else empty for span in spans]
+    return np.stack([*parts, empty if prompt is None else prompt])
 
 
-def shares(sentences: NDArray[np.float32], weights: Floats) -> Floats:
-    """What each sentence adds to the log-odds: [sentence, layer, width], [passage, layer, width] → [sentence]."""
+def shares(sentences: NDArray[np.float32], prompt: NDArray[np.float32] | None, weights: Floats) -> Floats:
+    """What each sentence adds to the log-odds, [sentence]; the prompt's part goes to the first, as its counterpart."""
     added = np.zeros(len(sentences))
-    for (start, end), vector in zip(PASSAGES.values(), weights, strict=True):
+    for (start, end), vector in zip(SPANS.values(), weights, strict=False):
         span = sentences[start:end]
         if len(span):
             added[start:end] += np.einsum("slw,lw->s", span, vector) / len(span)
+    if prompt is not None and len(sentences):
+        added[0] += float(np.vdot(weights[-1], prompt))
     return added
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the inner folds chose: passages read, layer (an index into those encoded), inverse regularisation."""
+    """What a head reads, and what the inner folds chose: layer (of those encoded, from 0), inverse regularisation."""
 
-    reading: tuple[str, ...]
+    reading: Reading
     layer: int
     strength: float
 
@@ -93,15 +112,16 @@ def mean_head(heads: Sequence[Head]) -> Head:
     )
 
 
-def fit_head(texts: NDArray[np.float32], broken: Flags, folds: Sequence[Flags]) -> tuple[Head, Choice]:
+def fit_head(
+    texts: NDArray[np.float32], broken: Flags, folds: Sequence[Flags], reading: Reading
+) -> tuple[Head, Choice]:
     """Learn one head: texts [text, passage, layer, width], labels [text], inner folds (who is held out) [text] each.
 
     Of all choices, the first that is as good as the best: whose log loss on the inner held-out rows is within one
-    standard error of the least (the rule of Breiman et al. 1984). Simpler readings stand first, and cost less to judge
-    with.
+    standard error of the least (the rule of Breiman et al. 1984). The stronger the regularisation, the earlier.
     """
     tried: list[tuple[Choice, Floats]] = []
-    for reading, layer in product(READINGS, range(texts.shape[2])):
+    for layer in range(texts.shape[2]):
         columns = _columns(texts, reading, layer)
         for strength, scores in zip(STRENGTHS, held_out(columns, broken, folds), strict=True):
             tried.append((Choice(reading, layer, strength), scores))
@@ -117,7 +137,7 @@ def fit_few(texts: NDArray[np.float32], broken: Flags) -> tuple[Head, Choice]:
 
     Calibration on so few is guarded by Platt's smoothed targets; the band is fixed: there is nothing to choose it on.
     """
-    choice = Choice(("all",), texts.shape[2] - 1, EXEMPLAR_STRENGTH)
+    choice = Choice("all", texts.shape[2] - 1, EXEMPLAR_STRENGTH)
     columns = _columns(texts, choice.reading, choice.layer)
     left = np.zeros(len(broken))
     for index in range(len(broken)):
@@ -131,7 +151,7 @@ def fit_few(texts: NDArray[np.float32], broken: Flags) -> tuple[Head, Choice]:
 
 def reach(weights: Floats) -> int:
     """How many sentences a head reads: those of the passages on which its vector is not 0."""
-    return max((end for (_, end), part in zip(PASSAGES.values(), weights, strict=True) if part.any()), default=0)
+    return max((end for (_, end), part in zip(SPANS.values(), weights, strict=False) if part.any()), default=0)
 
 
 def held_out(columns: Floats, broken: Flags, folds: Sequence[Flags]) -> list[Floats]:
@@ -147,9 +167,10 @@ def held_out(columns: Floats, broken: Flags, folds: Sequence[Flags]) -> list[Flo
 
 
 def logistic(columns: Floats, broken: Flags, strength: float, start: Floats | None = None) -> tuple[Floats, float]:
-    """L2-regularised logistic regression by Newton's method: [text, column], [text] → vector, bias (not regularised).
+    """L2-regularised logistic regression: [text, column], [text] → vector, bias (as good as not regularised).
 
-    The loss is convex; steps are halved until it falls, so that it converges from any start.
+    Newton's method, each step by conjugate gradients, so that no [column, column] matrix is ever made. The loss is
+    convex, and steps are halved until it falls: it converges from any start.
     """
     design = np.hstack([columns, np.ones((len(columns), 1))])
     penalty = np.full(design.shape[1], 1.0 / strength)
@@ -159,8 +180,7 @@ def logistic(columns: Floats, broken: Flags, strength: float, start: Floats | No
     for _ in range(50):
         chance = sigmoid(design @ weights)
         gradient = design.T @ (chance - broken) + penalty * weights
-        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + np.diag(penalty)
-        step = np.linalg.solve(curvature, gradient)
+        step = _newton_step(design, chance * (1 - chance), penalty, gradient)
         scale = 1.0
         while (after := _penalised(design, broken, weights - scale * step, penalty)) > loss and scale > 1e-6:
             scale /= 2
@@ -169,6 +189,23 @@ def logistic(columns: Floats, broken: Flags, strength: float, start: Floats | No
         if gradient @ step < 1e-6:
             break
     return weights[:-1], float(weights[-1])
+
+
+def _newton_step(design: Floats, weight: Floats, penalty: Floats, gradient: Floats) -> Floats:
+    """Solve (designᵀ · weight · design + penalty) step = gradient, by conjugate gradients from 0."""
+    step = np.zeros_like(gradient)
+    left, towards = gradient.copy(), gradient.copy()
+    size = first = float(left @ left)
+    for _ in range(2 * len(gradient)):
+        if size <= 1e-12 * first:
+            break
+        bent = design.T @ (weight * (design @ towards)) + penalty * towards
+        length = size / float(towards @ bent)
+        step += length * towards
+        left -= length * bent
+        before, size = size, float(left @ left)
+        towards = left + (size / before) * towards
+    return step
 
 
 def calibrate(scores: Floats, broken: Flags) -> tuple[float, float]:
@@ -236,17 +273,21 @@ def _penalised(design: Floats, broken: Flags, weights: Floats, penalty: Floats) 
     return float(log_loss(design @ weights, broken).sum() + 0.5 * (penalty * weights**2).sum())
 
 
-def _columns(texts: NDArray[np.float32], reading: tuple[str, ...], layer: int) -> Floats:
-    """The passages that are read, side by side: [text, passage · width]."""
-    names = list(PASSAGES)
-    read = texts[:, [names.index(name) for name in reading], layer]
-    return read.reshape(len(texts), -1).astype(np.float64)
+def _columns(texts: NDArray[np.float32], reading: Reading, layer: int) -> Floats:
+    """The sums of passages that are read, side by side: [text, sum · width]."""
+    read = texts[:, :, layer].astype(np.float64)
+    sums = [sum(sign * read[:, PASSAGES.index(name)] for name, sign in each.items()) for each in READINGS[reading]]
+    return np.hstack(sums)
 
 
 def _spread(vector: Floats, choice: Choice, shape: tuple[int, ...]) -> Floats:
-    """A vector over the passages read → over all of them, [passage, layer, width]; 0 where nothing is read."""
-    # As a file keeps them, so that a head scores the same before and after it is stored.
+    """A vector over the sums that are read → over all passages, [passage, layer, width]; 0 where nothing is read.
+
+    In the numbers that a file keeps, so that a head scores the same before and after it is stored.
+    """
     weights = np.zeros(shape)
-    for name, part in zip(choice.reading, np.split(vector, len(choice.reading)), strict=True):
-        weights[list(PASSAGES).index(name), choice.layer] = part.astype(np.float32)
-    return weights
+    sums = READINGS[choice.reading]
+    for each, part in zip(sums, np.split(vector, len(sums)), strict=True):
+        for name, sign in each.items():
+            weights[PASSAGES.index(name), choice.layer] += sign * part
+    return weights.astype(np.float32).astype(np.float64)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from overseer.errors import ConfigError
 from overseer.models import tensors
-from overseer.models.heads import BAND_ERROR, PASSAGES, Choice, Head, mean_head
+from overseer.models.heads import BAND_ERROR, PASSAGES, SPANS, Choice, Head, Reading, mean_head
 
 KEY = "overseer.judge"
 """Where the JSON stands among the header's entries."""
@@ -66,7 +66,7 @@ class _HeadRow(_Strict):
     bias: float
     low: Chance
     high: Chance
-    reading: list[str]
+    reading: Reading
     layer: int
     strength: float
 
@@ -97,7 +97,7 @@ def save(
         encoder=encoder,
         encoder_hash=encoder_hash,
         layers=list(layers),
-        passages={name: list(span) for name, span in PASSAGES.items()},
+        passages={name: list(SPANS.get(name, ())) for name in PASSAGES},
         calibration="Platt scaling on inner held-out rows (exemplars: each left out in turn)",
         threshold_policy=f"rows: the narrowest band outside which, on each side, at most {BAND_ERROR:.0%} of the inner"
         " held-out rows were wrong; exemplars: 0.2 to 0.8",
@@ -124,7 +124,7 @@ def _parse(path: Path, text: str) -> _Header:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise ConfigError(f"{path}: header: {place}: {first['msg']} (fit it again)") from error
-    if {name: tuple(span) for name, span in header.passages.items()} != dict(PASSAGES):
+    if header.passages != {name: list(SPANS.get(name, ())) for name in PASSAGES}:
         raise ConfigError(f"{path}: reads other passages than this version does (fit it again)")
     return header
 
@@ -139,7 +139,7 @@ def _vector(path: Path, row: _VectorRow, tensor: NDArray[np.float32] | None, hea
         origin=row.origin,
         unseen=tuple(frozenset(head.unseen) for head in row.heads),
         heads=tuple(Head(each, head.bias, head.low, head.high) for each, head in zip(weights, row.heads, strict=True)),
-        choices=tuple(Choice(tuple(head.reading), head.layer, head.strength) for head in row.heads),
+        choices=tuple(Choice(head.reading, head.layer, head.strength) for head in row.heads),
     )
 
 
@@ -153,7 +153,7 @@ def _row(vector: PrincipleVector) -> _VectorRow:
                 bias=head.bias,
                 low=head.low,
                 high=head.high,
-                reading=list(choice.reading),
+                reading=choice.reading,
                 layer=choice.layer,
                 strength=choice.strength,
             )

@@ -19,7 +19,7 @@ from overseer.agreement import f1, kappa
 from overseer.decisions import clauses
 from overseer.errors import ConfigError
 from overseer.models import judge_file
-from overseer.models.encoder import DEFAULT_ENCODER, Encoder, layers_of
+from overseer.models.encoder import DEFAULT_ENCODER, Encoder, Vectors, layers_of
 from overseer.models.heads import (
     SENTENCES,
     Choice,
@@ -92,15 +92,15 @@ class Judge:
         self.layers = stored.layers
         self.vectors: Mapping[str, PrincipleVector] = {vector.principle: vector for vector in stored.vectors}
 
-    def read(self, text: str, group: str | None, principles: Sequence[str]) -> tuple[Reading, ...]:
-        """The text under each of these principles that the judge has learned, in their order.
+    def read(self, prompt: str, text: str, group: str | None, principles: Sequence[str]) -> tuple[Reading, ...]:
+        """The text, an answer to the prompt, under each of these principles that the judge has learned, in their order.
 
-        `group`: the family that the text's prompt comes from, if known; its own head has not seen it.
+        `group`: the family that the prompt comes from, if known; its own head has not seen it.
         """
         heads = [(name, self.vectors[name].head_for(group)) for name in principles if name in self.vectors]
         sentences = split(text)[: max((reach(head.weights) for _, head in heads), default=0)]
-        vectors = self.encoder.encode_layers(sentences, self.layers)
-        return tuple(_read(name, head, sentences, vectors) for name, head in heads)
+        vectors = self.encoder.encode_layers([prompt, *sentences], self.layers)
+        return tuple(_read(name, head, sentences, vectors[1:], vectors[0]) for name, head in heads)
 
 
 def split(text: str) -> list[str]:
@@ -108,10 +108,10 @@ def split(text: str) -> list[str]:
     return [text[start:end] for start, end in clauses(text)[:SENTENCES]]
 
 
-def _read(principle: str, head: Head, sentences: Sequence[str], vectors: NDArray[np.float32]) -> Reading:
+def _read(principle: str, head: Head, sentences: Sequence[str], vectors: Vectors, prompt: Vectors) -> Reading:
     # Four digits: what differs beyond them differs between machines.
-    chance = round(head.probability(passages(vectors)), 4)
-    evidence = sentences[int(np.argmax(shares(vectors, head.weights)))] if len(sentences) else ""
+    chance = round(head.probability(passages(vectors, prompt)), 4)
+    evidence = sentences[int(np.argmax(shares(vectors, prompt, head.weights)))] if len(sentences) else ""
     return Reading(principle, chance, head.low, head.high, evidence)
 
 
@@ -167,6 +167,7 @@ def fit_judge(
     group: str,
     out: Path,
     *,
+    prompt: str | None = None,
     positive: Sequence[str] = (),
     group_strip: str = "",
     principle: str = "answer_the_benign",
@@ -178,18 +179,19 @@ def fit_judge(
 ) -> Fitted:
     """Fit a judge of one principle from labelled rows (CSV, JSONL, Parquet) and write it to `out`.
 
-    `text`, `label`, `group` name columns. `positive`: the labels that mean the principle is broken (none given: 1,
-    true, yes against 0, false, no). `group_strip`: a prefix taken off groups, so that contrasting families stay
-    together. `folds`: at most so many, never more than groups, at least 3. `layers` of the encoder among which the
-    inner folds choose; the middle one by default. `exemplars`: principles whose `breaks` and `keeps` are learned, too.
+    `text`, `label`, `group` and `prompt` name columns; with the prompt, a judge better tells what an answer is from
+    what it is about. `positive`: the labels that mean the principle is broken (none given: 1, true, yes against 0,
+    false, no). `group_strip`: a prefix taken off groups, so that contrasting families stay together. `folds`: at most
+    so many, never more than groups, at least 3. `layers` of the encoder among which the inner folds choose; the middle
+    one by default. `exemplars`: principles whose `breaks` and `keeps` are learned, too.
 
     Raises ConfigError for columns, labels or groups that cannot be fitted on, BackendMissing without the extra.
     """
-    data = _labelled(rows, text, label, group, positive, group_strip)
+    data = _labelled(rows, {"text": text, "label": label, "group": group}, prompt, positive, group_strip)
     fold_of = _folds(rows, Counter(data.groups), folds)
     used = tuple(layers) if layers else (max(1, layers_of(encoder) // 2),)
     loaded = Encoder(encoder, depth=max(used))
-    encoded = _encode(loaded, used, data.texts, progress)
+    encoded = encode_passages(loaded, used, data.texts, data.prompts, progress)
     vector, scores, held = _fit_folds(principle, encoded, data, fold_of, rows)
     others, too_few = _from_exemplars([each for each in exemplars if each.id != principle], loaded, used)
     vectors = (vector, *others)
@@ -224,32 +226,40 @@ def fit_exemplars(
 @dataclass(frozen=True, slots=True)
 class _Data:
     texts: list[str]
+    prompts: list[str] | None
     broken: Flags
     groups: list[str]
     numbers: list[int]
     unlabelled: int
 
 
-def _labelled(path: Path, text: str, label: str, group: str, positive: Sequence[str], group_strip: str) -> _Data:
+def _labelled(
+    path: Path, columns: Mapping[str, str], prompt: str | None, positive: Sequence[str], group_strip: str
+) -> _Data:
     """All labelled rows of a file. Raises ConfigError."""
-    texts, labels, groups, numbers, unlabelled = [], [], [], [], 0
+    roles = (*columns.items(), *(() if prompt is None else (("prompt", prompt),)))
+    texts, prompts, labels, groups, numbers, unlabelled = [], [], [], [], [], 0
     try:
-        for row in read_file(path, (("text", text), ("label", label), ("group", group))):
+        for row in read_file(path, roles):
             if isinstance(row, RowProblem):
                 raise row
-            said, family = text_of(row, label), text_of(row, group)
+            said, family = text_of(row, columns["label"]), text_of(row, columns["group"])
             if not said or not said.strip():
                 unlabelled += 1
                 continue
             if not family or not family.strip():
-                raise RowProblem(row.number, f"column {group!r} is empty (every labelled row needs its group)")
-            texts.append(text_of(row, text) or "")
+                raise RowProblem(
+                    row.number, f"column {columns['group']!r} is empty (every labelled row needs its group)"
+                )
+            texts.append(text_of(row, columns["text"]) or "")
+            prompts += [] if prompt is None else [text_of(row, prompt) or ""]
             labels.append(said.strip())
             groups.append(family.removeprefix(group_strip))
             numbers.append(row.number)
     except RowProblem as problem:
         raise ConfigError(problem.line(path)) from problem
-    return _Data(texts, _flags(path, label, labels, positive), groups, numbers, unlabelled)
+    broken = _flags(path, columns["label"], labels, positive)
+    return _Data(texts, None if prompt is None else prompts, broken, groups, numbers, unlabelled)
 
 
 def _flags(path: Path, column: str, labels: Sequence[str], positive: Sequence[str]) -> Flags:
@@ -287,16 +297,24 @@ def _folds(path: Path, sizes: Mapping[str, int], most: int) -> dict[str, int]:
     return fold_of
 
 
-def _encode(
-    encoder: Encoder, layers: Sequence[int], texts: Sequence[str], progress: Progress | None
-) -> NDArray[np.float32]:
-    """Texts → passages, [text, passage, layer, width]."""
-    blocks = []
+def encode_passages(
+    encoder: Encoder,
+    layers: Sequence[int],
+    texts: Sequence[str],
+    prompts: Sequence[str] | None,
+    progress: Progress | None,
+) -> Vectors:
+    """Texts, and their prompts where given → passages, [text, passage, layer, width]."""
+    blocks: list[Vectors] = []
     for start in range(0, len(texts), CHUNK):
         chunk = [split(text) for text in texts[start : start + CHUNK]]
         vectors = encoder.encode_layers([sentence for sentences in chunk for sentence in sentences], layers)
-        ends = np.cumsum([len(sentences) for sentences in chunk])
-        blocks += [passages(part) for part in np.split(vectors, ends[:-1])]
+        parts = np.split(vectors, np.cumsum([len(sentences) for sentences in chunk])[:-1])
+        if prompts is None:
+            blocks += [passages(part, None) for part in parts]
+        else:
+            asked = encoder.encode_layers(prompts[start : start + CHUNK], layers)
+            blocks += [passages(part, each) for part, each in zip(parts, asked, strict=True)]
         if progress is not None:
             progress(len(blocks), len(texts))
     return np.stack(blocks)
@@ -315,7 +333,7 @@ def _fit_folds(
         broken = data.broken[~out]
         if any(broken[~each].all() or not broken[~each].any() for each in inner):
             raise ConfigError(f"{path}: leaving out two folds of groups leaves labels of one kind (use fewer folds)")
-        head, choice = fit_head(encoded[~out], broken, inner)
+        head, choice = fit_head(encoded[~out], broken, inner, "turn" if data.prompts is None else "reply")
         judged = [_hold(head, encoded[index], data, int(index)) for index in np.flatnonzero(out)]
         held.update(zip(np.flatnonzero(out).tolist(), judged, strict=True))
         heads.append(head)
@@ -365,7 +383,7 @@ def _from_exemplars(
         if min(len(principle.breaks), len(principle.keeps)) < FEWEST_EXEMPLARS:
             too_few.append(principle.id)
             continue
-        encoded = _encode(encoder, layers, (*principle.breaks, *principle.keeps), None)
+        encoded = encode_passages(encoder, layers, (*principle.breaks, *principle.keeps), None, None)
         broken = np.arange(len(encoded)) < len(principle.breaks)
         head, choice = fit_few(encoded, broken)
         vectors.append(PrincipleVector(principle.id, "exemplars", (frozenset(),), (head,), (choice,)))

@@ -28,6 +28,7 @@ from overseer.records import (
     Reply,
     ReplyValue,
     Request,
+    Task,
     Usage,
     Verdict,
     binding,
@@ -61,7 +62,8 @@ class EmbeddingReviewer:
 
     def _review(self, request: CritiqueRequest) -> ReplyValue:
         in_force = [principle.id for principle in request.rulebook.principles]
-        readings = self.judge.read(request.draft.text, request.task.group, in_force)
+        task = request.task
+        readings = self.judge.read(_asked(task), request.draft.text, task.group, in_force)
         if not readings:
             learned = ", ".join(sorted(self.judge.vectors))
             return Failure("refused", f"this judge has learned {learned}, of which no principle is in force")
@@ -84,6 +86,11 @@ def critique(readings: Sequence[Reading], severity: int, objection: Verdict) -> 
         confidence = min(max(each.probability, 1 - each.probability) for each in unsure)
         return Critique("escalate", (), confidence, "unsure: " + _said(unsure))
     return Critique("approve", (), min(1 - each.probability for each in readings), _said(readings))
+
+
+def _asked(task: Task) -> str:
+    """What the draft replies to: the last that the user said."""
+    return next((message.content for message in reversed(task.messages) if message.role == "user"), "")
 
 
 def _said(readings: Sequence[Reading]) -> str:
