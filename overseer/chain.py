@@ -88,15 +88,15 @@ def verify(run: Path) -> Verified:
     if not (run / JOURNAL).exists():
         raise JournalError(f"{run / JOURNAL}: no journal here (give the folder of a run that has begun)")
     last, tasks, ended = START, 0, 0
-    for link, kind in walk_chain(run, manifest_digest(run)):
+    for link, kind, _ in walk_chain(run, manifest_digest(run)):
         last = link
         tasks += kind == b"task"
         ended += kind == b"end"
     return Verified(last.seq, tasks, ended, last.hash.hex())
 
 
-def walk_chain(run: Path, manifest: str) -> Iterator[tuple[Link, bytes]]:
-    """Walk the chain against its anchor; yields each event's link and kind.
+def walk_chain(run: Path, manifest: str) -> Iterator[tuple[Link, bytes, bytes]]:
+    """Walk the chain against its anchor; yields each event's link, kind and body.
 
     The anchor is read first: a journal that is being written only grows past it.
     """
@@ -115,7 +115,7 @@ def walk_chain(run: Path, manifest: str) -> Iterator[tuple[Link, bytes]]:
                 raise JournalError(
                     f"{run / MANIFEST}: not the manifest of event {seq} (restore the one that it began with)"
                 )
-            yield tip, kind
+            yield tip, kind, body
     except sqlite3.Error as error:
         raise JournalError(f"{path}: damaged after event {tip.seq}: {error} ({RESTORE})") from error
     if head is not None and tip.seq < head.seq:

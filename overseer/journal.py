@@ -14,6 +14,8 @@ import json
 import sqlite3
 import threading
 import time
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
@@ -63,28 +65,44 @@ def open_journal(run: Path, operational: Mapping[str, object] | None = None) -> 
     `operational` is what a resume may change (budgets, deadlines, rates, concurrency): it is put on record. Raises
     `JournalError` if another process writes the run, or the chain is damaged, cut below its anchor or of another run.
     """
+    manifest = manifest_digest(run)
     with owned(run):
-        manifest = manifest_digest(run)
-        tip = START
-        for link, _ in walk_chain(run, manifest):
+        tip, ended = START, array("Q")
+        for link, kind, body in walk_chain(run, manifest):
             tip = link
+            if kind == b"end":
+                ended.append(int(_decoded(link.seq, decode_ended, body).task, 16))
         writer = _Writer(run, tip)
         try:
-            body = json.dumps({"manifest": manifest, "operational": dict(operational or {})}, allow_nan=False)
-            writer.append_now([Event("", "begin", body)])
+            begin = json.dumps({"manifest": manifest, "operational": dict(operational or {})}, allow_nan=False)
+            writer.append_now([Event("", "begin", begin)])
             with open_reader(run) as reader:
-                yield Journal(reader, writer)
+                journal = Journal(reader, writer, ended)
+                try:
+                    yield journal
+                finally:
+                    journal.flush()
         finally:
             writer.close()
 
 
 class Journal:
-    """An open journal, written from an event loop and read by its `reader`."""
+    """An open journal, written from an event loop and read by its `reader`.
 
-    def __init__(self, reader: Reader, writer: _Writer) -> None:
+    Of the tasks that ended in earlier sessions it holds eight bytes each.
+    """
+
+    def __init__(self, reader: Reader, writer: _Writer, ended: array[int]) -> None:
         self.reader = reader
         self._writer = writer
+        self._ended = array("Q", sorted(ended))
         self._waiting: list[tuple[Sequence[Event], asyncio.Future[None]]] = []
+
+    def ended_before(self, key: str) -> bool:
+        """Did the task of this `task_key` end in an earlier session?"""
+        sought = int(key, 16)
+        found = bisect_left(self._ended, sought)
+        return found < len(self._ended) and self._ended[found] == sought
 
     def append(self, events: Sequence[Event]) -> asyncio.Future[None]:
         """Put events at the end, in this order; the result is there once they are durable.
@@ -96,13 +114,17 @@ class Journal:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._flush, loop)
+            loop.call_soon(self.flush)
         self._waiting.append((events, future))
         return future
 
-    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+    def flush(self) -> None:
+        """Hand what was appended to the writer, whether or not somebody still waits for it."""
+        if not self._waiting:
+            return
         waiting, self._waiting = self._waiting, []
         futures = [future for _, future in waiting]
+        loop = futures[0].get_loop()
 
         def written(error: JournalError | None) -> None:
             with suppress(RuntimeError):  # the loop was closed: nobody waits any more
@@ -269,8 +291,8 @@ class Reader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def history(self, task: str, *, skip_ended: bool = False) -> History | None:
-        """What is known of one task; None if it was never begun. `skip_ended`: no replies where it has ended."""
+    def history(self, task: str) -> History | None:
+        """What is known of one task; None if it was never begun."""
         query = "SELECT seq, kind, body FROM events WHERE task = ? ORDER BY seq"
         rows = self._connection.execute(query, (task,)).fetchall()
         if not rows:
@@ -280,7 +302,7 @@ class Reader:
         if kind != b"task":
             raise JournalError(f"journal: event {seq} is the first of task {task!r}, but not its words ({RESTORE})")
         replies: dict[str, Reply] = {}
-        for seq, kind, answer in rows[1:] if end is None or not skip_ended else ():
+        for seq, kind, answer in rows[1:]:
             if kind == b"end":
                 continue
             if kind == b"ruling":

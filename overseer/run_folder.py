@@ -10,6 +10,7 @@ import fcntl
 import os
 import platform
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -86,6 +87,7 @@ def create_run(
         write_atomically(part / MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
         os.rename(part, run)
     except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
         raise JournalError(f"{run}: cannot be made: {error.strerror} (choose another folder)") from error
     sync_folder(root)
     return run

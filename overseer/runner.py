@@ -17,7 +17,7 @@ from overseer import oversight
 from overseer.asking import Desk, require_reviewers
 from overseer.chain import RESTORE
 from overseer.config.hierarchy_schema import Limits
-from overseer.encoding import Ruled, decode_task, encode_ruled
+from overseer.encoding import Ruled, decode_task, encode_ruled, task_key
 from overseer.errors import ConfigError, JournalError
 from overseer.feed import Feed
 from overseer.hierarchy import Hierarchy
@@ -203,15 +203,16 @@ class _Run:
             return self.kept.pop(task.id)
         if task.id in self.under_way:
             raise ConfigError(f"task {task.id!r} comes twice in the input (give each task an id of its own)")
-        history = self.journal.reader.history(task.id, skip_ended=True)
-        if history is not None and history.task != task_event(task).body.encode():
-            raise JournalError(
-                f"task {task.id!r} (place {task.place}) stands in the journal with another place or other words "
-                "(ids must differ, and the input of a run must not change)"
-            )
-        if history is not None and history.end is not None:
+        body = task_event(task).body
+        if self.journal.ended_before(task_key(body)):
             self.ended += 1
             return None
+        history = self.journal.reader.history(task.id)
+        if history is not None and (history.task != body.encode() or history.end is not None):
+            raise JournalError(
+                f"task {task.id!r} (place {task.place}) stands in the journal with another place or other words, or "
+                "comes twice (ids must differ, and the input of a run must not change)"
+            )
         self.under_way.add(task.id)
         steps = self.oversee(task, self.hierarchy, self.audit)
         way = Way(task, steps, history.replies if history else None, self.persons)
@@ -302,14 +303,12 @@ class _Run:
         for look in way.fresh:
             if not isinstance(look, RuleRequest) or look.agent not in self.persons:
                 continue
-            first = not look.mandatory and look.stage not in way.granted
+            first = not look.mandatory and not way.has_looked(look.stage)
             if first and not self.ledger.grants(look.stage):
                 continue
             (reply,) = await self.desk.ask([look])
             _, reply = told(way.task, look, reply)
             ruled = Ruled(look.agent, look.seat, look.stage, look.mandatory, first, reply)
-            if not look.mandatory:
-                way.granted.add(look.stage)
             self.ledger.enter(ruled)
             written = self.journal.append([Event(way.task.id, "ruling", encode_ruled(ruled))])
             way.hear([reply])
@@ -318,7 +317,7 @@ class _Run:
     def _task(self, id_: str) -> Task:
         if id_ in self.kept:
             return self.kept[id_].task
-        history = self.journal.reader.history(id_, skip_ended=True)
+        history = self.journal.reader.history(id_)
         if history is None:
             raise JournalError(f"task {id_!r} is not in the journal, though it was ({RESTORE})")
         return decode_task(history.task)

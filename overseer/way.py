@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from overseer.asking import failed
 from overseer.chain import RESTORE
-from overseer.encoding import decode_reply, encode_ended, encode_reply, encode_task
+from overseer.encoding import decode_reply, encode_ended, encode_reply, encode_task, task_key
 from overseer.errors import ConfigError, JournalError, Malformed
 from overseer.hierarchy import Hierarchy
 from overseer.journal import Event
@@ -23,7 +23,7 @@ Oversee = Callable[[Task, Hierarchy, Audit], Step]
 class Way:
     """A task on its way: its generator, the batch it waits for, and what it was told and has not taken in yet."""
 
-    __slots__ = ("batch", "episode", "granted", "known", "persons", "replies", "steps", "task", "wave")
+    __slots__ = ("batch", "episode", "known", "looked", "persons", "replies", "steps", "task", "wave")
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Way:
         self.persons = persons
         self.known = replies is not None
         self.wave = 0
-        self.granted: set[str] = set()
+        self.looked: set[str] = set()
         self.batch: tuple[Request, ...] = ()
         self.episode: Episode | None = None
         self._step(None)
@@ -57,9 +57,16 @@ class Way:
         while self.episode is None and all(request.id in self.replies for request in self.batch):
             replies = tuple(self.replies.pop(request.id) for request in self.batch)
             looks = [request for request in self.batch if isinstance(request, RuleRequest)]
-            self.granted.update(look.stage for look in looks if not look.mandatory)
+            self.looked.update(look.stage for look in looks)
             self.wave += any(look.agent in self.persons for look in looks)
             self._step(replies)
+
+    def has_looked(self, stage: str) -> bool:
+        """Has a person of this stage looked at this task, on this draft or an earlier one?"""
+        return stage in self.looked or any(
+            isinstance(request, RuleRequest) and request.stage == stage and request.id in self.replies
+            for request in self.batch
+        )
 
     def check_all_heard(self) -> None:
         """Raise `JournalError` if a reply answers nothing that was asked so far."""
@@ -101,4 +108,4 @@ def task_event(task: Task) -> Event:
 def end_event(way: Way) -> Event:
     """The end of a way that has come to its episode."""
     assert way.episode is not None, "a way ends with its episode"
-    return Event(way.task.id, "end", encode_ended(way.episode))
+    return Event(way.task.id, "end", encode_ended(way.episode, task_key(encode_task(way.task))))

@@ -78,6 +78,11 @@ def hierarchy(
     )
 
 
+def crowded() -> Hierarchy:
+    """With all that makes a resume hard: two seats that tire, looks that are mandatory, and a budget that runs out."""
+    return hierarchy(persons=2, budget=Budget(reviews=25, minutes=60.0))
+
+
 def tasks(count: int) -> Iterator[Task]:
     """Tasks of mixed risk, in order."""
     for place in range(count):
@@ -233,7 +238,7 @@ def work(run: Path, count: int, file_limit: int | None = None) -> None:
     if file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
     try:
-        run_all(run, hierarchy(), count=count)
+        run_all(run, crowded(), count=count)
     except JournalError:
         sys.exit(3)
 

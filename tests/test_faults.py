@@ -14,11 +14,10 @@ from pathlib import Path
 
 import pytest
 import runs_driver
-from runs_driver import hash_of, hierarchy, new_run, run_all
+from runs_driver import crowded, hash_of, hierarchy, new_run, run_all
 
 from overseer.chain import JOURNAL, head_path, verify
 from overseer.errors import JournalError
-from overseer.runner import RunResult
 
 FULL = os.environ.get("OVERSEER_FULL") == "1"
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -41,12 +40,13 @@ def rare(failures: int, trials: int) -> str:
 def test_killed_runs_resume_to_the_same_record(tmp_path: Path) -> None:
     """kill -9 at random instants, in the first session and in those that resume: the record is the unbroken run's."""
     kills, count = (200, 2_000) if FULL else (20, 200)
-    over, whole = hierarchy(), new_run(tmp_path, "whole")
+    over, whole = crowded(), new_run(tmp_path, "whole")
     started(new_run(tmp_path, "first"), 1).join()  # the server that makes processes has its imports behind it
     began = time.monotonic()
     started(whole, count).join()
     length = time.monotonic() - began
-    expected = hash_of(whole, over, count)
+    expected, unbroken = hash_of(whole, over, count), run_all(whole, over, count=count)
+    assert unbroken.pending_budget > 0
     chance, killed, runs, other = random.Random(1), 0, 0, 0
     while killed < kills:
         run = new_run(tmp_path, f"killed{runs}")
@@ -61,7 +61,7 @@ def test_killed_runs_resume_to_the_same_record(tmp_path: Path) -> None:
             process.join()
             if (run / JOURNAL).exists() and head_path(run).exists():
                 verify(run)
-        assert run_all(run, over, count=count) == RunResult(count, 0, 0, stopped=False)
+        assert run_all(run, over, count=count) == unbroken
         other += hash_of(run, over, count) != expected
         runs += 1
     print(f"kill -9: {killed} kills over {runs} runs of {count} tasks: {rare(other, killed)}")
@@ -71,8 +71,8 @@ def test_killed_runs_resume_to_the_same_record(tmp_path: Path) -> None:
 def test_full_disk_stops_and_goes_on_when_freed(tmp_path: Path) -> None:
     """At every fill point the session stops non-zero with a sound chain; with space again it ends as it would have."""
     points, count = (50, 500) if FULL else (5, 100)
-    over, whole = hierarchy(), new_run(tmp_path, "whole")
-    run_all(whole, over, count=count)
+    over, whole = crowded(), new_run(tmp_path, "whole")
+    unbroken = run_all(whole, over, count=count)
     expected, size = hash_of(whole, over, count), (whole / JOURNAL).stat().st_size
     stopped = 0
     for point in range(points):
@@ -83,7 +83,7 @@ def test_full_disk_stops_and_goes_on_when_freed(tmp_path: Path) -> None:
         stopped += process.exitcode == 3
         sound = verify(run)
         assert sound.ended < count or process.exitcode == 0
-        assert run_all(run, over, count=count).ended == count
+        assert run_all(run, over, count=count) == unbroken
         assert hash_of(run, over, count) == expected
     print(f"full disk: stopped at {stopped} of {points} fill points, every record identical after")
     assert stopped > points // 2

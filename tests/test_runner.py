@@ -483,6 +483,27 @@ def test_two_seats_ride_on_one_grant(tmp_path: Path) -> None:
     assert len(rulings) >= 4
 
 
+def test_grant_holds_over_a_crash_between_two_seats(tmp_path: Path) -> None:
+    """A look that was cut off between its seats goes on, on the grant it had, even though the budget is spent."""
+    over, run, whole = hierarchy(every=None, persons=2, budget=Budget(reviews=1)), *(new_run(tmp_path, t) for t in "ab")
+    expected = run_all(whole, over)
+
+    class Failing(AtOnce):
+        def reply(self, request: Request) -> Reply:
+            if self.served == 1:
+                raise ZeroDivisionError("a bug")
+            return super().reply(request)
+
+    with pytest.raises(ZeroDivisionError):
+        run_all(run, over, reviewers(over, board=Failing("board")))
+    with open_reader(run) as reader:
+        assert [(ruled.seat, ruled.grant) for ruled in reader.rulings()] == [(0, True)]
+    assert run_all(run, over) == expected
+    assert hash_of(run, over) == hash_of(whole, over)
+    with open_reader(run) as reader:
+        assert sum(ruled.grant for ruled in reader.rulings()) == 1
+
+
 @pytest.mark.parametrize("at", [1, 5, 12])
 def test_persons_who_tire_go_on_as_tired_as_they_were(tmp_path: Path, at: int) -> None:
     """A run that is stopped between looks, and resumed by fresh reviewers, has the record of an unbroken one."""
