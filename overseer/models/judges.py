@@ -1,8 +1,8 @@
-"""Judges made of principle vectors: fitted from labelled rows and from exemplars, kept as safetensors, read back.
+"""Fits judges from labelled rows and from a constitution's exemplars, and says how they do on unseen groups.
 
-Before the walk `fit_judge` or `fit_exemplars` writes a file; on it `reviewers.embedding` reads drafts with a `Judge`.
-From rows comes one head per fold of groups, and text of a known group is only ever judged by the head that has not seen
-that group; the mean of the heads judges everything else. Knows no hierarchy, and no labels but those it is fitted on.
+Before the walk: `fit_judge` and `fit_exemplars` write the file that `judging.Judge` reads. From rows comes one head per
+fold of groups, chosen and calibrated on the other folds alone, so that its score on its own fold is one on unseen
+groups. The only place where labels meet texts.
 """
 
 from __future__ import annotations
@@ -13,25 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from overseer.agreement import f1, kappa
-from overseer.decisions import clauses
 from overseer.errors import ConfigError
 from overseer.models import judge_file
 from overseer.models.encoder import DEFAULT_ENCODER, Encoder, Vectors, layers_of
-from overseer.models.heads import (
-    SENTENCES,
-    Choice,
-    Flags,
-    Head,
-    fit_few,
-    fit_head,
-    passages,
-    reach,
-    shares,
-)
+from overseer.models.heads import Choice, Flags, Head, fit_few, fit_head, passages
 from overseer.models.judge_file import PrincipleVector
+from overseer.models.judging import split
 from overseer.models.rows import RowProblem, read_file, text_of
 from overseer.records import Principle
 
@@ -48,74 +37,6 @@ FEWEST_EXEMPLARS = 2
 
 Progress = Callable[[int, int], None]
 """Called with (texts encoded, all)."""
-
-
-# --- reading with a judge ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a judge makes of one text under one principle.
-
-    `probability`: calibrated, that the principle is broken. `broken` None: it lies between `low` and `high`, unsure.
-    `evidence`: the sentence, verbatim, that speaks most for a break; empty for an empty text.
-    """
-
-    principle: str
-    probability: float
-    low: float
-    high: float
-    evidence: str
-
-    @property
-    def broken(self) -> bool | None:
-        if self.probability >= self.high:
-            return True
-        return False if self.probability <= self.low else None
-
-
-class Judge:
-    """A fitted file with its encoder. Reading is deterministic: each text is encoded by itself."""
-
-    def __init__(self, path: Path, encoder: Encoder | None = None) -> None:
-        """Raises ConfigError for a file that is missing, damaged or of another encoder; BackendMissing without extra.
-
-        `encoder`: one that is loaded already, to share it between judges; it must hold the file's layers.
-        """
-        stored = judge_file.load(path)
-        self.encoder = encoder or Encoder(stored.encoder, depth=max(stored.layers))
-        if self.encoder.hash != stored.encoder_hash:
-            raise ConfigError(
-                f"{path}: was fitted on weights {stored.encoder_hash[:12]} of encoder {stored.encoder}, and these are"
-                f" {self.encoder.hash[:12]} (fit it again, or install the encoder it was fitted on)"
-            )
-        self.layers = stored.layers
-        self.vectors: Mapping[str, PrincipleVector] = {vector.principle: vector for vector in stored.vectors}
-
-    def read(self, prompt: str, text: str, group: str | None, principles: Sequence[str]) -> tuple[Reading, ...]:
-        """The text, an answer to the prompt, under each of these principles that the judge has learned, in their order.
-
-        `group`: the family that the prompt comes from, if known; its own head has not seen it.
-        """
-        heads = [(name, self.vectors[name].head_for(group)) for name in principles if name in self.vectors]
-        sentences = split(text)[: max((reach(head.weights) for _, head in heads), default=0)]
-        vectors = self.encoder.encode_layers([prompt, *sentences], self.layers)
-        return tuple(_read(name, head, sentences, vectors[1:], vectors[0]) for name, head in heads)
-
-
-def split(text: str) -> list[str]:
-    """The sentences that are read of a text, verbatim; a judge reads the first 32 at most."""
-    return [text[start:end] for start, end in clauses(text)[:SENTENCES]]
-
-
-def _read(principle: str, head: Head, sentences: Sequence[str], vectors: Vectors, prompt: Vectors) -> Reading:
-    # Four digits: what differs beyond them differs between machines.
-    chance = round(head.probability(passages(vectors, prompt)), 4)
-    evidence = sentences[int(np.argmax(shares(vectors, prompt, head.weights)))] if len(sentences) else ""
-    return Reading(principle, chance, head.low, head.high, evidence)
-
-
-# --- fitting -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +242,7 @@ def encode_passages(
 
 
 def _fit_folds(
-    principle: str, encoded: NDArray[np.float32], data: _Data, fold_of: Mapping[str, int], path: Path
+    principle: str, encoded: Vectors, data: _Data, fold_of: Mapping[str, int], path: Path
 ) -> tuple[PrincipleVector, tuple[FoldScore, ...], tuple[Held, ...]]:
     """One head per fold, fitted on the others, and its score on its own; the other folds are the inner ones."""
     folds = np.array([fold_of[group] for group in data.groups])
@@ -344,7 +265,7 @@ def _fit_folds(
     return vector, tuple(scores), tuple(held[index] for index in sorted(held))
 
 
-def _hold(head: Head, text: NDArray[np.float32], data: _Data, index: int) -> Held:
+def _hold(head: Head, text: Vectors, data: _Data, index: int) -> Held:
     chance = round(head.probability(text), 4)
     return Held(
         data.numbers[index], data.groups[index], bool(data.broken[index]), chance, head.low < chance < head.high

@@ -20,7 +20,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from overseer.errors import ConfigError
-from overseer.models.rows import Row, RowProblem, read_file, text_of
+from overseer.models.rows import Row, RowProblem, place, read_file, text_of
 from overseer.records import (
     DraftRequest,
     Failure,
@@ -136,10 +136,10 @@ def survey(path: Path, columns: Columns) -> Survey:
             rows += 1
             key = blake2b(task.id.encode(), digest_size=16).digest()
             if key in seen:
-                problems.append(
-                    f"{path}: row {row.number}: id {task.id!r} stands already in row {seen[key]}"
-                    " (name several columns in `id` to tell rows apart, e.g. [id, model])"
-                )
+                there = place(path, seen[key])
+                remedy = "name several columns in `id` to tell rows apart, e.g. [id, model]"
+                twice = RowProblem(row.number, f"id {task.id!r} stands already in {there} ({remedy})")
+                problems.append(twice.line(path))
             seen.setdefault(key, row.number)
             labels.update(() if said.label is None else (said.label,))
             by.update(() if said.by is None else (said.by,))
@@ -307,8 +307,11 @@ def _contradictions(path: Path, columns: Columns) -> list[str]:
 
 
 def _absent_values(path: Path, columns: Columns, labels: Mapping[str, int]) -> list[str]:
-    """Label values that no row holds: a typing error there would count every refusal as compliance."""
-    if not labels:
+    """Refusal labels that no row holds: a typing error there would count refusals as compliance.
+
+    Where the labels of compliance are named, too, an unknown label is an error in its row already.
+    """
+    if not labels or columns.label_complied:
         return []
     return [
         f"{path}: columns.label_refused: no row's {columns.label!r} is {value!r}{_hint(value, labels)}"
@@ -333,16 +336,3 @@ def _digest(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-__all__ = [
-    "Columns",
-    "Labels",
-    "RecordedPolicy",
-    "Survey",
-    "grade",
-    "grader",
-    "read_labels",
-    "read_rows",
-    "survey",
-]

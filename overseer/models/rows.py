@@ -30,8 +30,12 @@ class RowProblem(Exception):
         super().__init__(what)
 
     def line(self, path: Path) -> str:
-        unit = "row" if path.suffix.lower() == ".parquet" else "line"
-        return f"{path}: {self.what}" if self.number is None else f"{path}: {unit} {self.number}: {self.what}"
+        return f"{path}: {self.what}" if self.number is None else f"{path}: {place(path, self.number)}: {self.what}"
+
+
+def place(path: Path, number: int) -> str:
+    """Where a row stands, in words."""
+    return f"{'row' if path.suffix.lower() == '.parquet' else 'line'} {number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from overseer.errors import ConfigError
 from overseer.models import domains, tensors
 from overseer.models.domains import ContextReader
-from overseer.models.judges import Judge, Reading
+from overseer.models.judging import Judge, Reading
 from overseer.records import (
     MUST_NOT_STAND,
     AssessRequest,
