@@ -10,8 +10,10 @@ import os
 import random
 import time
 from multiprocessing.process import BaseProcess
+from multiprocessing.queues import Queue
 from pathlib import Path
 
+import journal_driver
 import pytest
 import runs_driver
 from runs_driver import crowded, hash_of, hierarchy, new_run, run_all
@@ -87,6 +89,20 @@ def test_full_disk_stops_and_goes_on_when_freed(tmp_path: Path) -> None:
         assert hash_of(run, over, count) == expected
     print(f"full disk: stopped at {stopped} of {points} fill points, every record identical after")
     assert stopped > points // 2
+
+
+def test_what_a_full_disk_acknowledged_is_kept_exactly(tmp_path: Path) -> None:
+    """Of single events, each waited for, a journal that filled its disk holds those acknowledged and no more."""
+    run = journal_driver.new_run(tmp_path)
+    told: Queue[int] = PROCESSES.Queue()
+    process = PROCESSES.Process(target=journal_driver.fill, args=(run, 2_000_000, told))
+    process.start()
+    acknowledged = told.get(timeout=60)
+    process.join()
+    assert acknowledged > 50
+    assert verify(run).events == acknowledged + 1
+    journal_driver.write(run, [journal_driver.reply("more/draft/0")])
+    assert verify(run).events == acknowledged + 3
 
 
 def test_many_resume_one_run_and_one_owns_it(tmp_path: Path) -> None:
