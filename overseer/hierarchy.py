@@ -226,12 +226,13 @@ def _warnings(
 ) -> Iterator[str]:
     overseen = {id_ for stage in stages for id_ in stage.below}
     for stage in stages:
-        who = "+".join(stage.who)
         if stage.id not in overseen and not any(agents[juror].authority == 4 for juror in stage.who):
+            who = "+".join(stage.who)
             yield f"agents: no top has authority 4: {who} cannot settle a finding of severity 4 (it will stay unjudged)"
         when = stage.when
         fixed = when.always or when.spot_check or when.every or when.risk_at_least is not None
         if stage.level == 1 and not fixed:
+            who = "+".join(stage.who)
             yield f"oversees: {who} never looks (nothing stands below it that could wake it; add a fixed `when`)"
     used = {policy, compare.who if compare else policy, assessor or policy}.union(*(entry.who for entry in oversees))
     for name in sorted(set(agents) - used):

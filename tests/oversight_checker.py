@@ -504,7 +504,7 @@ def _heard(request: CritiqueRequest | RuleRequest, reply: Reply) -> Said:
     if verdict not in ("approve", "revise", "reject", "escalate", *(["modify"] if person else [])):
         return failed("malformed")
     for each in value.findings:
-        if each.principle not in tiers or not 0 <= each.severity <= 4:
+        if each.principle not in tiers or not 0 <= each.severity <= 4 or each.asks not in ("add", "remove"):
             return failed("malformed")
         if verdict == "approve" and each.severity >= 2:
             return failed("malformed")
