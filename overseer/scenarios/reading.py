@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Collection, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +29,7 @@ from overseer.sources import TaskSource, listed, open_source
 
 SCRIPT = "script"
 """The provider of agents that only a scenario's lines answer for."""
-OFFLINE = ("sim", "recorded", "embed", "python", SCRIPT)
+OFFLINE = ("sim", "recorded", "embed", "python")
 """Providers that answer without a network; every other agent must be scripted."""
 
 
@@ -60,15 +62,17 @@ class Scenario:
         """Who answers for each agent, afresh. Raises `ConfigError` for every agent for whom nobody does."""
         scripted = {name: Scripted(name, _lines(name, said)) for name, said in self.spec.replies.items()}
         rest = {name: agent for name, agent in self.hierarchy.agents.items() if name not in scripted}
+        offline = (*OFFLINE, "human")
         nobody = [
-            f"agents.{agent.name}: nobody answers for {agent.model!r} (add `replies: {{{agent.name}: …}}`)"
+            f"{self.path}: hierarchy: agents.{agent.name}: nobody answers for {agent.model!r} (add its replies)"
             for agent in rest.values()
-            if agent.model.partition("/")[0] not in (*OFFLINE[:-1], "human")
+            if agent.model.partition("/")[0] not in offline
         ]
         if nobody:
             raise ConfigError(nobody)
         chance = sha256(f"simulation {self.audit.key}".encode()).hexdigest()[:32]
-        bound = bind(rest, chance, self.setup.beside, {})
+        with _under(self.path, "hierarchy"):
+            bound = bind(rest, chance, self.setup.beside, {})
         waiting = {name: Scripted(name, [LineSpec(waits=True)]) for name in rest if name not in bound}
         return {**scripted, **bound, **waiting}
 
@@ -117,22 +121,29 @@ def build_scenario(path: Path, document: Document, spec: ScenarioFile) -> Scenar
 def _setup(path: Path, document: Document, spec: ScenarioFile) -> Setup:
     overrides = [f"{key}={json.dumps(value)}" for key, value in spec.set.items()]
     if isinstance(spec.hierarchy, str):
-        try:
+        with _under(path, "hierarchy"):
             return load_hierarchy((path.parent / spec.hierarchy).resolve(), overrides)
-        except ConfigError as error:
-            raise ConfigError([f"{path}: hierarchy: {problem}" for problem in error.problems]) from None
     held = _part(document, "hierarchy")
     assert isinstance(held.tree, dict)
+    _complete(held.tree)
     constitution = None
-    try:
-        if isinstance(held.tree.get("constitution"), dict):
+    if isinstance(held.tree.get("constitution"), dict):
+        with _under(path, "hierarchy.constitution"):
             constitution = constitution_of(_part(held, "constitution"), path)
-            held.tree["constitution"] = "inline"
-        _complete(held.tree, spec)
+        held.tree["constitution"] = "inline"
+    with _under(path, "hierarchy"):
         return hierarchy_of(held, path, overrides, constitution=constitution)
+
+
+@contextmanager
+def _under(path: Path, key: str) -> Iterator[None]:
+    """Problems found in a part of a file, named by their place in the whole."""
+    try:
+        yield
     except ConfigError as error:
         own = f"{path}: "
-        raise ConfigError([f"{own}hierarchy: {problem.removeprefix(own)}" for problem in error.problems]) from None
+        under = f"{key}: " if key else ""
+        raise ConfigError([f"{own}{under}{problem.removeprefix(own)}" for problem in error.problems]) from None
 
 
 def _part(document: Document, key: str) -> Document:
@@ -140,10 +151,10 @@ def _part(document: Document, key: str) -> Document:
     assert isinstance(document.tree, dict)
     tree = document.tree[key]
     lines = {path[1:]: line for path, line in document.lines.items() if path[0] == key and len(path) > 1}
-    return Document(document.file, json.loads(json.dumps(tree)), lines)
+    return Document(document.file, deepcopy(tree), lines)
 
 
-def _complete(tree: dict[Any, Any], spec: ScenarioFile) -> None:
+def _complete(tree: dict[Any, Any]) -> None:
     """What a hierarchy inside a scenario may leave out: its name, and the models of those who are scripted."""
     tree.setdefault("name", "scenario")
     tree.setdefault("policy", {"model": f"{SCRIPT}/{POLICY}"})
@@ -154,12 +165,10 @@ def _complete(tree: dict[Any, Any], spec: ScenarioFile) -> None:
 
 
 def _source(path: Path, spec: ScenarioFile) -> TaskSource:
-    try:
+    with _under(path, ""):
         if not isinstance(spec.tasks, list):
             return open_source(spec.tasks, path.parent)
         return listed([_task(place, said) for place, said in enumerate(spec.tasks)])
-    except ConfigError as error:
-        raise ConfigError([f"{path}: {problem}" for problem in error.problems]) from None
 
 
 def _task(place: int, said: str | TaskSpec) -> Task:
