@@ -168,13 +168,13 @@ def _stages(policy: str, oversees: Sequence[Entry]) -> tuple[Stage, ...]:
 
 def _levels(below: Mapping[str, frozenset[str]]) -> dict[str, int]:
     """Each stage's level, 1 + the highest below, in order of level; those on a cycle, or over one, have none."""
-    above: dict[str, list[str]] = {id_: [] for id_ in below}
-    waits_for = {id_: len(lower) for id_, lower in below.items()}
-    for id_, lower in below.items():
-        for each in lower:
-            above[each].append(id_)
+    above: dict[str, list[str]] = {}
+    waits_for = {id_: len(lower) for id_, lower in below.items() if lower}
+    for id_ in waits_for:
+        for lower in below[id_]:
+            above.setdefault(lower, []).append(id_)
     level: dict[str, int] = {}
-    ready = [id_ for id_, lower in below.items() if not lower]
+    ready = [id_ for id_ in below if id_ not in waits_for]
     depth = 0
     while ready:
         depth += 1
@@ -187,7 +187,7 @@ def _freed(done: Sequence[str], above: Mapping[str, Sequence[str]], waits_for: d
     """The stages that waited for these only."""
     freed = []
     for id_ in done:
-        for upper in above[id_]:
+        for upper in above.get(id_, ()):
             waits_for[upper] -= 1
             if not waits_for[upper]:
                 freed.append(upper)
