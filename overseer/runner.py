@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -262,14 +262,14 @@ class _Run:
             lowest = self.queue[0].wave
             wave = [each for each in self.queue if each.wave == lowest]
             del self.queue[: len(wave)]
-            moving = await self._serve(wave)
-            waiting = iter(moving)
+            moving = iter(await self._serve(wave))
 
-            async def pull(waiting: Iterable[str] = waiting) -> Task | None:
-                id_ = next(iter(waiting), None)
+            async def pull(moving: Iterator[str] = moving) -> Task | None:
+                id_ = next(moving, None)
                 return None if id_ is None else self._task(id_)
 
             await self.walk(pull, workers)
+            self.left += sum(1 for _ in moving)
 
     async def _serve(self, wave: Sequence[Parked]) -> list[str]:
         """Offer each task of a wave to its persons; the tasks that can move on, once all is durable."""

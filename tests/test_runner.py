@@ -504,18 +504,20 @@ def test_grant_holds_over_a_crash_between_two_seats(tmp_path: Path) -> None:
         assert sum(ruled.grant for ruled in reader.rulings()) == 1
 
 
-@pytest.mark.parametrize("at", [1, 5, 12])
-def test_persons_who_tire_go_on_as_tired_as_they_were(tmp_path: Path, at: int) -> None:
+@pytest.mark.parametrize("at", [1, 5, 12, None], ids=["first", "fifth", "twelfth", "last"])
+def test_persons_who_tire_go_on_as_tired_as_they_were(tmp_path: Path, at: int | None) -> None:
     """A run that is stopped between looks, and resumed by fresh reviewers, has the record of an unbroken one."""
     over, run, whole = hierarchy(budget=Budget(reviews=6)), new_run(tmp_path), new_run(tmp_path, "whole")
     expected = run_all(whole, over)
+    with open_reader(whole) as reader:
+        last = len(list(reader.rulings()))
     asked, stop = 0, asyncio.Event()
 
     class Stopping(AtOnce):
         def reply(self, request: Request) -> Reply:
             nonlocal asked
             asked += 1
-            if asked == at:
+            if asked == (at or last):
                 stop.set()
             return super().reply(request)
 
