@@ -45,7 +45,7 @@ one family of prompts is plainly answered in another. So the topic is taken off:
 STRENGTHS = (1.0, 10.0, 100.0)
 """Inverse regularisation: what a row's loss weighs against half the vector's squared length."""
 
-BAND_ERROR = 0.05
+BAND_ERROR = 0.02
 """Threshold policy: outside the unsure band at most this share was wrong, on each side, on the inner held-out rows."""
 
 
@@ -85,7 +85,7 @@ class Choice:
     strength: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Head:
     """A principle as a vector, [passage, layer, width], with its bias: calibrated log-odds that it is broken.
 
@@ -126,16 +126,16 @@ def fit_head(
         for strength, scores in zip(STRENGTHS, held_out(columns, broken, folds), strict=True):
             tried.append((Choice(reading, layer, strength), scores))
     choice, held = _as_good_as_best(tried, broken)
-    slope, shift = calibrate(held, broken)
-    low, high = band(sigmoid(slope * held + shift), broken)
+    factor = calibrate(held, broken)
+    low, high = band(sigmoid(factor * held), broken)
     vector, bias = logistic(_columns(texts, choice.reading, choice.layer), broken, choice.strength)
-    return Head(_spread(slope * vector, choice, texts.shape[1:]), slope * bias + shift, low, high), choice
+    return Head(_spread(factor * vector, choice, texts.shape[1:]), factor * bias, low, high), choice
 
 
 def fit_few(texts: NDArray[np.float32], broken: Flags) -> tuple[Head, Choice]:
     """Learn a head from a few exemplars, at least two of each kind: nothing is chosen, each is left out in turn.
 
-    Calibration on so few is guarded by Platt's smoothed targets; the band is fixed: there is nothing to choose it on.
+    Calibration on so few is guarded by smoothed targets; the band is fixed: there is nothing to choose it on.
     """
     choice = Choice("all", texts.shape[2] - 1, EXEMPLAR_STRENGTH)
     columns = _columns(texts, choice.reading, choice.layer)
@@ -144,9 +144,9 @@ def fit_few(texts: NDArray[np.float32], broken: Flags) -> tuple[Head, Choice]:
         others = np.arange(len(broken)) != index
         vector, bias = logistic(columns[others], broken[others], choice.strength)
         left[index] = columns[index] @ vector + bias
-    slope, shift = calibrate(left, broken)
+    factor = calibrate(left, broken)
     vector, bias = logistic(columns, broken, choice.strength)
-    return Head(_spread(slope * vector, choice, texts.shape[1:]), slope * bias + shift, *EXEMPLAR_BAND), choice
+    return Head(_spread(factor * vector, choice, texts.shape[1:]), factor * bias, *EXEMPLAR_BAND), choice
 
 
 def reach(weights: Floats) -> int:
@@ -208,27 +208,23 @@ def _newton_step(design: Floats, weight: Floats, penalty: Floats, gradient: Floa
     return step
 
 
-def calibrate(scores: Floats, broken: Flags) -> tuple[float, float]:
-    """Slope and shift that turn held-out log-odds into calibrated ones (Platt 1999), with his smoothed targets."""
+def calibrate(scores: Floats, broken: Flags) -> float:
+    """The factor that turns held-out log-odds into calibrated ones (temperature scaling, Guo et al. 2017).
+
+    No shift: where few groups are held out, one would carry their peculiarities over to the next. Targets are smoothed
+    as by Platt (1999), so that classes far apart do not make certain; scores that rank the wrong way round give 0.
+    """
     positives = int(broken.sum())
-    high, low = (positives + 1) / (positives + 2), 1 / (len(broken) - positives + 2)
-    targets = np.where(broken, high, low)
-    slope, shift = 1.0, 0.0
-    for _ in range(100):
-        chance = sigmoid(slope * scores + shift)
-        weight = chance * (1 - chance) + 1e-12
-        gradient = np.array([((chance - targets) * scores).sum(), (chance - targets).sum()])
-        cross = (weight * scores).sum()
-        curvature = np.array([[(weight * scores**2).sum(), cross], [cross, weight.sum()]]) + 1e-9 * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        # A full Newton step may overshoot where the classes are far apart.
-        step *= min(1.0, 1.0 / (np.abs(step).max() + 1e-12))
-        slope, shift = slope - step[0], shift - step[1]
-        if np.abs(step).max() < 1e-9:
-            break
-    # Scores that rank the wrong way round have learned nothing: say so with a flat line, not with a turned sign.
-    share = (positives + 1) / (len(broken) + 2)
-    return (float(slope), float(shift)) if slope > 0 else (0.0, float(np.log(share / (1 - share))))
+    targets = np.where(broken, (positives + 1) / (positives + 2), 1 / (len(broken) - positives + 2))
+    low, high = 0.0, 100.0
+    # The loss is convex in the factor: halve the interval by the sign of its slope.
+    for _ in range(60):
+        middle = (low + high) / 2
+        if float(((sigmoid(middle * scores) - targets) * scores).sum()) > 0:
+            high = middle
+        else:
+            low = middle
+    return (low + high) / 2
 
 
 def band(chances: Floats, broken: Flags, error: float = BAND_ERROR) -> tuple[float, float]:

@@ -26,7 +26,7 @@ VERB = "`overseer fit-judge`"
 Origin = Literal["rows", "exemplars"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PrincipleVector:
     """A principle's heads. Head i has not seen the groups `unseen[i]`; one learned from exemplars has no groups."""
 
@@ -98,7 +98,7 @@ def save(
         encoder_hash=encoder_hash,
         layers=list(layers),
         passages={name: list(SPANS.get(name, ())) for name in PASSAGES},
-        calibration="Platt scaling on inner held-out rows (exemplars: each left out in turn)",
+        calibration="temperature scaling on inner held-out rows (exemplars: each left out in turn)",
         threshold_policy=f"rows: the narrowest band outside which, on each side, at most {BAND_ERROR:.0%} of the inner"
         " held-out rows were wrong; exemplars: 0.2 to 0.8",
         vectors=[_row(vector) for vector in vectors],

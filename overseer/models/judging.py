@@ -1,7 +1,7 @@
 """A judge made of principle vectors, read from its file: texts → calibrated probabilities, thresholds, evidence.
 
-Serves `reviewers.embedding`; `judges` fits and writes the file. Text of a known group is only ever judged by the head that has
-not seen that group; the mean of the heads judges everything else. Knows no hierarchy and no labels.
+Serves `reviewers.embedding`; `judges` fits and writes the file. Text of a known group is only ever judged by the head
+that has not seen that group; the mean of the heads judges everything else. Knows no hierarchy and no labels.
 """
 
 from __future__ import annotations
