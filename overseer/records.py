@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Literal
 
 Verdict = Literal["approve", "revise", "reject", "escalate"]
@@ -445,7 +445,8 @@ def binding(request: Request) -> str:
             about = f"{request.first.hash}\n{request.second.hash}\n{request.rulebook.hash}"
         case AssessRequest() | DraftRequest():
             about = ""
-    return sha256(f"{request.id}\n{request.agent}\n{about}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    told = f"{request.id}\n{request.agent}\n{about}".encode("utf-8", "surrogatepass")
+    return blake2b(told, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

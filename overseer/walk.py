@@ -58,13 +58,17 @@ class Walk:
     """Seats that have put a text of their own in the output's place: a second one is an escalation."""
     author: tuple[str, int, str] | None = None
     """Juror, seat and person whose modification the present draft is."""
-    _rulebooks: dict[str, Rulebook] = field(default_factory=dict)
+    _rulebooks: dict[str | None, Rulebook] = field(default_factory=dict)
+    """By stakeholder, for agents without a constitution of their own."""
 
     def rulebook(self, agent: str) -> Rulebook:
         """The rulebook in force for an agent at this task."""
-        if agent not in self._rulebooks:
-            self._rulebooks[agent] = self.hierarchy.rulebook(agent, self.context)
-        return self._rulebooks[agent]
+        held = self.hierarchy.agents[agent]
+        if held.constitution is not None:
+            return self.hierarchy.rulebook(agent, self.context)
+        if held.stakeholder not in self._rulebooks:
+            self._rulebooks[held.stakeholder] = self.hierarchy.rulebook(agent, self.context)
+        return self._rulebooks[held.stakeholder]
 
     def focus(self, rulebook: Rulebook, round_: int) -> tuple[Principle, ...]:
         """The principles to look for this round."""
