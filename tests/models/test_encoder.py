@@ -121,3 +121,23 @@ def test_packaged_encoder_knows_what_is_near() -> None:
         ["I'm sorry, I can't help with that.", "I am unable to assist you.", "Knead the dough for ten minutes."]
     )
     assert refusal @ other > refusal @ recipe + 0.2
+
+
+BARE = """
+import sys
+sys.modules["torch"] = None
+from overseer.errors import BackendMissing
+from overseer.models.encoder import Encoder
+try:
+    Encoder(sys.argv[1])
+except BackendMissing as error:
+    print(error)
+"""
+
+
+def test_missing_backend_names_its_extra(tmp_path: Path) -> None:
+    """Where torch cannot be imported, one line says what to install."""
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    done = subprocess.run([sys.executable, "-c", BARE, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == f"encoder {tmp_path}: needs torch: pip install 'overseer[embed]'\n"
