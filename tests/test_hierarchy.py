@@ -94,6 +94,7 @@ def test_the_graph_has_an_edge_from_each_overseer_to_each_it_oversees() -> None:
     assert graph.number_of_nodes() == 6
 
 
+@pytest.mark.slow
 def test_a_stages_id_is_of_its_jurors_alone() -> None:
     """Their order, what they oversee and the other stages change nothing; another juror makes another stage."""
     assert stage_id(["nurse", "lawyer"]) == stage_id(["lawyer", "nurse"])
