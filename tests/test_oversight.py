@@ -635,6 +635,17 @@ def test_a_modification_counts_only_as_its_jurors_standing_vote() -> None:
         assert driven.episode.outcome == outcome
 
 
+def test_a_text_that_does_not_stand_gives_way_to_the_reviser() -> None:
+    """The jury sends the draft back, but the text's own juror, by the other seat, rejects: the policy revises."""
+    jury = {"who": ["ada", "bea", "board"], "whom": "policy", "jury": {"rule": "majority"}}
+    seats = seated(s0=[MODIFY, rules("approve", "ann")], s1=[rules("reject", "bo"), rules("approve", "bo")])
+    models = script(ada=[REVISE, APPROVE], bea=[REVISE, APPROVE])
+    both = declare(jury, persons={"board": 2})
+    driven = run(both, lambda request: (seats if isinstance(request, RuleRequest) else models)(request))
+    assert [draft.author for draft in driven.episode.drafts] == ["policy", "policy"]
+    assert ended(driven) == ("released", "majority")
+
+
 def test_a_modification_counts_only_where_its_stage_revises() -> None:
     """In a jury that approves over it, the text is not taken."""
     jury = {"who": ["ada", "bea", "board"], "whom": "policy", "jury": {"rule": "majority"}}

@@ -64,7 +64,7 @@ def declare(random: Random) -> Declared:
 
 def _agent(random: Random) -> dict[str, Any]:
     agent: dict[str, Any] = {"authority": random.choice((4, 4, 4, 4, 4, 3, 2, 1, 0))}
-    if random.random() < 0.3:
+    if random.random() < 0.4:
         agent["human"] = {"by": "sim/human", "persons": random.choice((1, 1, 2))}
     if random.random() < 0.3:
         agent["stakeholder"] = random.choice(("north", "south"))
@@ -148,7 +148,7 @@ class Crowd:
                 return says(*self._verdict(request, VERDICTS), confidence=confidence)
             case RuleRequest():
                 verdict, *findings = self._verdict(request, (*VERDICTS, "modify", "modify"))
-                own = self.random.random() < 0.93
+                own = self.random.random() < 0.88
                 person = f"{request.agent}{request.seat}" if own else self.random.choice(("ann", "bo", "bo", " "))
                 text = self._text() if verdict == "modify" and self.random.random() < 0.97 else None
                 return rules(verdict, person, *findings, text=text)
