@@ -192,7 +192,7 @@ def rates(scenario: Scenario, driven: Sequence[Driven]) -> tuple[list[str], list
             raise ConfigError(f"{scenario.path}: expect.rates.{name}: no measure has this name{near(name, measured)}")
         for key, wanted, got in (("n", spec.n, measured[name].n), ("unscored", spec.unscored, measured[name].unscored)):
             problems += [f"{name}: {problem}" for problem in _differs(key, wanted, got)]
-        for broken, why in _rate(spec, measured[name]):
+        for broken, why in verdicts(spec, measured[name]):
             (problems if broken else inconclusive).append(why)
     return problems, inconclusive
 
@@ -204,7 +204,7 @@ def _graded(episode: Episode, grade: Grader) -> tuple[Episode, Grade | None, Gra
     return episode, last, first
 
 
-def _rate(spec: RateSpec, found: Measure) -> Iterator[tuple[bool, str]]:
+def verdicts(spec: RateSpec, found: Measure) -> Iterator[tuple[bool, str]]:
     """For each bound not kept: is it broken for sure (else the interval straddles it), and why in words."""
     for word, bound, sign in (("at least", spec.at_least, 1), ("at most", spec.at_most, -1)):
         if bound is None:
