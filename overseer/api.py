@@ -34,7 +34,7 @@ from overseer.reviewers import Reviewer
 from overseer.reviewers.binding import Given, bind
 from overseer.runner import Progress, RunResult, oversee_one, run_tasks
 from overseer.runs import Run, open_run
-from overseer.scenarios import ScenarioResult, load_scenario, run_scenario, scenario_files
+from overseer.scenarios import ScenarioResult, check_scenario, run_scenarios
 from overseer.sources import TaskSource, listed, open_source
 
 T = TypeVar("T")
@@ -303,11 +303,7 @@ def check(path: str | Path) -> Checked:
         problems, warnings = check_constitution(path)
         return Checked(path, "constitution", problems, warnings)
     if isinstance(tree, dict) and "expect" in tree:
-        try:
-            load_scenario(path).answers()
-        except ConfigError as error:
-            return Checked(path, "scenario", error.problems, ())
-        return Checked(path, "scenario", (), ())
+        return Checked(path, "scenario", check_scenario(path), ())
     try:
         setup = load_hierarchy(path)
         bind(setup.hierarchy.agents, "check", setup.beside, _unbound(setup.hierarchy))
@@ -327,25 +323,7 @@ def test(
     Raises `ConfigError` with every problem of every file that is no sound scenario, once the others have run.
     """
     named = [paths] if isinstance(paths, str | Path) else paths
-    return _blocking(_test(scenario_files([Path(path) for path in named]), update, told or (lambda result: None)))
-
-
-async def _test(
-    paths: Sequence[Path], update: bool, told: Callable[[ScenarioResult], None]
-) -> tuple[ScenarioResult, ...]:
-    results: list[ScenarioResult] = []
-    problems: list[str] = []
-    for path in paths:
-        try:
-            result = await run_scenario(path, update=update)
-        except ConfigError as error:
-            problems += error.problems
-            continue
-        results.append(result)
-        told(result)
-    if problems:
-        raise ConfigError(problems)
-    return tuple(results)
+    return _blocking(run_scenarios([Path(path) for path in named], update=update, told=told))
 
 
 def _unbound(hierarchy: Hierarchy) -> Given:

@@ -8,7 +8,7 @@ here is decided by the code that decides a run.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,16 @@ from overseer.scenarios.drive import Driven, drive_all
 from overseer.scenarios.reading import Scenario, build_scenario, load_scenario, read_spec
 from overseer.scenarios.schema import scenario_schema
 
-__all__ = ["Scenario", "ScenarioResult", "load_scenario", "run_scenario", "scenario_files", "scenario_schema"]
+__all__ = [
+    "Scenario",
+    "ScenarioResult",
+    "check_scenario",
+    "load_scenario",
+    "run_scenario",
+    "run_scenarios",
+    "scenario_files",
+    "scenario_schema",
+]
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -55,6 +64,38 @@ def scenario_files(paths: Sequence[Path]) -> tuple[Path, ...]:
     if problems:
         raise ConfigError(problems)
     return tuple(found)
+
+
+def check_scenario(path: Path) -> tuple[str, ...]:
+    """All that is wrong with a scenario's file; nothing is driven."""
+    try:
+        load_scenario(path).answers()
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+async def run_scenarios(
+    paths: Sequence[Path], *, update: bool = False, told: Callable[[ScenarioResult], None] | None = None
+) -> tuple[ScenarioResult, ...]:
+    """Run the files named, and those in the folders named; `told` hears of each as it ends.
+
+    Raises `ConfigError` with every problem of every file that is no sound scenario, once the others have run.
+    """
+    results: list[ScenarioResult] = []
+    problems: list[str] = []
+    for path in scenario_files(paths):
+        try:
+            result = await run_scenario(path, update=update)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        results.append(result)
+        if told is not None:
+            told(result)
+    if problems:
+        raise ConfigError(problems)
+    return tuple(results)
 
 
 async def run_scenario(path: Path, *, update: bool = False) -> ScenarioResult:
