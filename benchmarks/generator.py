@@ -13,7 +13,7 @@ from itertools import count
 from time import process_time
 
 from overseer.hierarchy import Entry, Hierarchy, build
-from overseer.oversight import oversee
+from overseer.oversight.generator import oversee
 from overseer.records import (
     Agent,
     AssessRequest,

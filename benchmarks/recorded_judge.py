@@ -20,12 +20,12 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from overseer.agreement import Labelled, Rivals, against_labels, rival_judges
+from overseer.metrics.agreement import Labelled, Rivals, against_labels, rival_judges
+from overseer.metrics.statistics import Measure
 from overseer.models.encoder import Encoder, layers_of
 from overseer.models.heads import Choice, fit_head, logistic
 from overseer.models.judges import encode_passages
 from overseer.models.recorded import Columns, read_rows, survey
-from overseer.statistics import Measure
 
 COLUMNS = Columns(
     id=("id", "model"),

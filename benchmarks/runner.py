@@ -18,10 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, process_time
 
-from overseer.chain import verify
-from overseer.encoding import encode_reply
 from overseer.hierarchy import Entry, Hierarchy, build
-from overseer.journal import Event, open_journal
+from overseer.journal.chain import verify
+from overseer.journal.encoding import encode_reply
+from overseer.journal.run_folder import create_run
+from overseer.journal.store import Event, open_journal
 from overseer.records import (
     Agent,
     Audit,
@@ -40,8 +41,7 @@ from overseer.records import (
     When,
     binding,
 )
-from overseer.run_folder import create_run
-from overseer.runner import RunResult, run_tasks
+from overseer.running.runner import RunResult, run_tasks
 
 AUDIT_KEY = "a key for benchmarks"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from overseer.statistics import Measure, Rate, clustered_mean
+from overseer.metrics.statistics import Measure, Rate, clustered_mean
 
 Floats = NDArray[np.float64]
 

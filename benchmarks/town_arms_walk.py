@@ -13,13 +13,13 @@ from town_arms_tables import OUTSIDE
 
 from overseer import town
 from overseer.hierarchy import Hierarchy
-from overseer.metrics import facts
-from overseer.oversight import oversee
-from overseer.persons import Parked, parked
+from overseer.metrics.measures import facts
+from overseer.metrics.workload import minutes
+from overseer.oversight.generator import oversee
 from overseer.records import Audit, Episode, RuleRequest, Ruling, Task
 from overseer.reviewers.simulated import Simulated
-from overseer.way import Way
-from overseer.workload import minutes
+from overseer.running.persons import Parked, parked
+from overseer.running.way import Way
 
 CUSTOMS = frozenset(principle for each in town.COMMUNITY_PRINCIPLES.values() for principle in each)
 

@@ -17,24 +17,24 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
 
-import overseer.export as exports
-from overseer import chain, replay, runs
-from overseer.asking import Desk, require_reviewers
-from overseer.config.constitutions import check_constitution
+import overseer.exports.export as exports
+from overseer import runs
+from overseer.checking import Checked, check
 from overseer.config.hierarchies import Setup, load_hierarchy
 from overseer.config.hierarchy_schema import Limits, TasksSpec
-from overseer.config.strict_yaml import load as load_yaml
 from overseer.errors import ConfigError
 from overseer.hierarchy import Hierarchy
-from overseer.journal import open_journal
-from overseer.metrics import Measures
-from overseer.paired import Paired, compare
+from overseer.journal import chain, replay
+from overseer.journal.store import open_journal
+from overseer.metrics.measures import Measures
+from overseer.metrics.paired import Paired, compare
 from overseer.records import Audit, Episode, Message, Task
 from overseer.reviewers import Reviewer
 from overseer.reviewers.binding import Given, bind
-from overseer.runner import Progress, RunResult, oversee_one, run_tasks
+from overseer.running.asking import Desk, require_reviewers
+from overseer.running.runner import Progress, RunResult, oversee_one, run_tasks
 from overseer.runs import Run, open_run
-from overseer.scenarios import ScenarioResult, check_scenario, run_scenarios
+from overseer.scenarios import ScenarioResult, run_scenarios
 from overseer.sources import TaskSource, listed, open_source
 
 T = TypeVar("T")
@@ -275,41 +275,7 @@ def verify(path: str | Path, rerun: float = 0.0) -> Verification:
     return Verification(checked, sum(1 for _ in again))
 
 
-# --- checking what people wrote ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What a file is, what is wrong with it (with any problem it cannot be used), and what its author may mend."""
-
-    path: Path
-    kind: str
-    problems: tuple[str, ...]
-    warnings: tuple[str, ...]
-
-
-def check(path: str | Path) -> Checked:
-    """Check a hierarchy's, a constitution's or a scenario's file, all at once."""
-    path = Path(path)
-    try:
-        tree = load_yaml(path)
-    except ConfigError as error:
-        return Checked(path, "file", error.problems, ())
-    if (
-        isinstance(tree, dict)
-        and ("layers" in tree or "extends" in tree or "principles" in tree)
-        and "policy" not in tree
-    ):
-        problems, warnings = check_constitution(path)
-        return Checked(path, "constitution", problems, warnings)
-    if isinstance(tree, dict) and "expect" in tree:
-        return Checked(path, "scenario", check_scenario(path), ())
-    try:
-        setup = load_hierarchy(path)
-        bind(setup.hierarchy.agents, "check", setup.beside, _unbound(setup.hierarchy))
-    except ConfigError as error:
-        return Checked(path, "hierarchy", error.problems, ())
-    return Checked(path, "hierarchy", (), setup.warnings)
+# --- scenarios -----------------------------------------------------------------------------------------------------
 
 
 def test(
@@ -324,15 +290,6 @@ def test(
     """
     named = [paths] if isinstance(paths, str | Path) else paths
     return _blocking(run_scenarios([Path(path) for path in named], update=update, told=told))
-
-
-def _unbound(hierarchy: Hierarchy) -> Given:
-    """Stand-ins for what only a program can give: a check asks whether the file is right, not who calls it."""
-
-    async def nobody(request: object) -> object:
-        raise AssertionError("a check asks nobody")
-
-    return {agent.model: nobody for agent in hierarchy.agents.values() if agent.model.startswith("python/")}
 
 
 __all__ = [

@@ -66,7 +66,7 @@ class ScenarioItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What differed, or what is wrong with the file; a bug is shown whole."""
         from overseer.errors import OverseerError
-        from overseer.report.safe import safe_lines
+        from overseer.reports.safe import safe_lines
 
         if isinstance(excinfo.value, Differs | OverseerError):
             return "\n".join(safe_lines(str(excinfo.value)))

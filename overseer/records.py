@@ -70,7 +70,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Principle:
-    """One clause of a constitution. `tier` 1 is the highest of four; tiers 3 and 4 may be replaced or waived by a layer.
+    """One clause of a constitution. `tier` 1 is the highest of four; a layer may replace or waive tiers 3 and 4.
 
     `critique` and `revise` are the requests made of a critic and a reviser. `breaks` and `keeps` are exemplars: answers
     that violate and that honour it. A principle with a `stakeholder` is seen by that stakeholder's agents only.
@@ -99,7 +99,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Principles that stand together. `active_when` None: always. `replaces` maps an id to the principle in its stead."""
+    """Principles that stand together. `active_when` None: always. `replaces` maps ids to what stands in their stead."""
 
     name: str
     active_when: Condition | None
@@ -230,7 +230,7 @@ class Budget:
 class Stage:
     """One entry of `oversees`: `who` (sorted) reviews what the stages `below` let through; none below: the policy's.
 
-    `id` is a hash of `who`. `level` is 1 + the highest stage below. `reaches` are all the stages below it, at any depth.
+    `id` is a hash of `who`. `level` is 1 + the highest stage below. `reaches` are all the stages below, at any depth.
     """
 
     id: str
@@ -279,7 +279,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One objection or remark: the principle's id, severity 0–4, the words of the draft it rests on, what it asks for."""
+    """One objection or remark: the principle's id, severity 0–4, the words of the draft it rests on, what it asks."""
 
     principle: str
     severity: int
@@ -299,7 +299,7 @@ class Critique:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A person's verdict on an output. `text` is the output they put in its place (modify only); `seconds` they took."""
+    """A person's verdict on an output. `text` is the output they put in its place (modify only); `seconds` it took."""
 
     action: RulingAction
     person: str
@@ -451,7 +451,7 @@ def binding(request: Request) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer cost: tokens in and out, wall seconds, attempts on the wire, money in the unit of the price list."""
+    """What an answer cost: tokens in and out, wall seconds, attempts on the wire, money in the price list's unit."""
 
     tokens_in: int = 0
     tokens_out: int = 0
@@ -543,7 +543,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Two samples judged in both orders: `better` is a sample's number, None where the orders disagree or one failed."""
+    """Two samples judged in both orders: `better` is a sample's number, None where the orders disagree or fail."""
 
     first: int
     second: int

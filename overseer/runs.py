@@ -16,14 +16,11 @@ from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 
-from overseer import preferences, replay
+from overseer import preferences
 from overseer.config.hierarchies import Setup, load_hierarchy
 from overseer.errors import ConfigError, JournalError
-from overseer.metrics import Measures, measure
-from overseer.models.recorded import Labels
-from overseer.oversight import oversee
-from overseer.records import Audit, Episode, Grade, PreferencePair, Reply, Request, Task, Usage
-from overseer.run_folder import (
+from overseer.journal import replay
+from overseer.journal.run_folder import (
     CONFIG,
     Manifest,
     check_inputs,
@@ -33,6 +30,10 @@ from overseer.run_folder import (
     manifest_digest,
     read_manifest,
 )
+from overseer.metrics.measures import Measures, measure
+from overseer.models.recorded import Labels
+from overseer.oversight.generator import oversee
+from overseer.records import Audit, Episode, Grade, PreferencePair, Reply, Request, Task, Usage
 from overseer.sources import TaskSource, open_source
 
 OPERATIONAL = re.compile(r"(limits\.|oversees\.\d+\.budget\.|agents\.[^.=]+\.(timeout|human\.timeout)=)")

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from multiprocessing.queues import Queue
 from pathlib import Path
 
-from overseer.chain import JOURNAL
-from overseer.encoding import encode_reply, encode_task
 from overseer.errors import JournalError
-from overseer.journal import Event, open_journal
+from overseer.journal.chain import JOURNAL
+from overseer.journal.encoding import encode_reply, encode_task
+from overseer.journal.run_folder import create_run, identity_of
+from overseer.journal.store import Event, open_journal
 from overseer.records import Message, Reply, Task, Text
-from overseer.run_folder import create_run, identity_of
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 

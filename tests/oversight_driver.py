@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from overseer.hierarchy import Entry, Hierarchy, build
-from overseer.oversight import oversee
+from overseer.oversight.generator import oversee
 from overseer.records import (
     Agent,
     AssessRequest,

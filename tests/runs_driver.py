@@ -15,8 +15,10 @@ from pathlib import Path
 from overseer.config.hierarchy_schema import Limits
 from overseer.errors import JournalError
 from overseer.hierarchy import Entry, Hierarchy, build
-from overseer.journal import open_journal
-from overseer.oversight import oversee
+from overseer.journal.replay import record_hash
+from overseer.journal.run_folder import create_run
+from overseer.journal.store import open_journal
+from overseer.oversight.generator import oversee
 from overseer.records import (
     Agent,
     Audit,
@@ -42,10 +44,8 @@ from overseer.records import (
     When,
     binding,
 )
-from overseer.replay import record_hash
 from overseer.reviewers import Reviewer
-from overseer.run_folder import create_run
-from overseer.runner import RunResult, run_tasks
+from overseer.running.runner import RunResult, run_tasks
 from overseer.sampling import uniform
 
 PRINCIPLES = tuple(Principle(f"tier{tier}", f"Of tier {tier}.", "It matters.", tier) for tier in (1, 2, 3, 4))

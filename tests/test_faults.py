@@ -18,8 +18,8 @@ import pytest
 import runs_driver
 from runs_driver import crowded, hash_of, hierarchy, new_run, run_all
 
-from overseer.chain import JOURNAL, head_path, verify
 from overseer.errors import JournalError
+from overseer.journal.chain import JOURNAL, head_path, verify
 
 FULL = os.environ.get("OVERSEER_FULL") == "1"
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from overseer.hierarchy import Entry, Hierarchy, build
 from overseer.judgement import dissent, judged
-from overseer.oversight import oversee
+from overseer.oversight.generator import oversee
 from overseer.preferences import Source, critiques, pairs, revisions, source_of, steps
 from overseer.records import (
     Agent,

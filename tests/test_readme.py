@@ -36,7 +36,12 @@ def test_the_python_example_runs(tmp_path: Path) -> None:
         (tmp_path / name).symlink_to(ROOT / name)
     (code,) = blocks("python")
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "preference pairs" in done.stdout

@@ -12,11 +12,11 @@ from overseer import api
 from overseer.cli import dispatch
 from overseer.decisions import RULES
 from overseer.errors import ConfigError
+from overseer.metrics.statistics import Measure
 from overseer.scenarios import ScenarioResult, load_scenario, scenario_files, scenario_schema
 from overseer.scenarios.drive import most_requests
 from overseer.scenarios.judge import verdicts
 from overseer.scenarios.schema import RateSpec
-from overseer.statistics import Measure
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = scenario_files([ROOT / "scenarios"])

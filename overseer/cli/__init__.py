@@ -103,7 +103,7 @@ def dispatch(arguments: list[str]) -> int:
 
 
 def _say(text: str) -> None:
-    from overseer.report.safe import safe_lines
+    from overseer.reports.safe import safe_lines
 
     for line in safe_lines(text):
         print(f"overseer: {line}", file=sys.stderr)

@@ -12,7 +12,7 @@ import click
 from overseer import api
 from overseer.cli.console import mode, say, ui_option
 from overseer.cli.exits import OK, USAGE
-from overseer.report.safe import safe
+from overseer.reports.safe import safe
 
 
 @click.command(name="check")
@@ -52,7 +52,7 @@ def command(files: tuple[Path, ...], html: Path | None, schema: str | None, ui: 
 
 def _write_page(constitution: Path, page: Path) -> None:
     from overseer.config.constitutions import load_constitution
-    from overseer.report.constitution_page import constitution_html
+    from overseer.reports.constitution_page import constitution_html
 
     page.write_text(constitution_html(load_constitution(constitution)), encoding="utf-8")
     say(f"written: {page}")

@@ -18,8 +18,8 @@ from typing import Any, Literal, TypeVar
 import click
 
 from overseer.cli.exits import BUDGET, HUMAN, INTERRUPTED, OK
-from overseer.report.safe import safe
-from overseer.runner import Progress, RunResult
+from overseer.reports.safe import safe
+from overseer.running.runner import Progress, RunResult
 
 T = TypeVar("T")
 Ui = Literal["live", "plain", "json"]

@@ -11,7 +11,7 @@ import click
 from overseer import api
 from overseer.cli.console import mode, say, ui_option
 from overseer.cli.exits import OK
-from overseer.export import Format, What
+from overseer.exports.export import Format, What
 
 SUFFIXES = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 

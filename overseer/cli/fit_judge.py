@@ -62,7 +62,7 @@ def command(
         folds = [{**asdict(fold), "choice": str(fold.choice)} for fold in fitted.folds]
         print(json.dumps({"path": str(fitted.path), "learned": fitted.learned, "folds": folds}))
         return OK
-    from overseer.report.judge_report import judge_report
+    from overseer.reports.judge_report import judge_report
 
     print(judge_report(fitted))
     return OK

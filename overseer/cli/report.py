@@ -11,8 +11,8 @@ import click
 from overseer import api
 from overseer.cli.console import Ui, gate_option, mode, say, ui_option
 from overseer.cli.exits import ERROR, OK
-from overseer.report import gates as report_gates
-from overseer.report.run_report import render, render_paired
+from overseer.reports import gates as report_gates
+from overseer.reports.run_report import render, render_paired
 from overseer.runs import Run, open_run
 
 

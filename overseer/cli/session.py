@@ -13,8 +13,8 @@ from overseer.api import Session
 from overseer.cli.console import Ui, exit_code, interruptible, progress_line, say, say_what_is_left
 from overseer.cli.exits import OK
 from overseer.cli.report import print_measures
-from overseer.report import gates as report_gates
-from overseer.runner import Progress
+from overseer.reports import gates as report_gates
+from overseer.running.runner import Progress
 from overseer.runs import Run
 
 

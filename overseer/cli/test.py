@@ -12,7 +12,7 @@ import click
 from overseer import api
 from overseer.cli.console import Ui, mode, say, ui_option
 from overseer.cli.exits import INCONCLUSIVE, OK, SCENARIOS_FAILED
-from overseer.report.safe import safe
+from overseer.reports.safe import safe
 from overseer.scenarios import ScenarioResult
 
 

@@ -12,7 +12,7 @@ from overseer.cli.console import mode, ui_option
 from overseer.cli.exits import OK
 from overseer.declaration import unknown
 from overseer.errors import ConfigError
-from overseer.report.safe import safe
+from overseer.reports.safe import safe
 
 
 @click.group(name="town")

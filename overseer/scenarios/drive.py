@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from overseer.errors import OverseerError
 from overseer.hierarchy import Hierarchy
-from overseer.oversight import oversee
+from overseer.oversight.generator import oversee
 from overseer.records import Audit, Episode, Reply, Request, Task
 from overseer.scenarios.reading import Answers
 

@@ -13,16 +13,16 @@ from overseer.config.strict_yaml import near
 from overseer.decisions import standing
 from overseer.errors import ConfigError
 from overseer.hierarchy import Hierarchy
-from overseer.metrics import measure
+from overseer.metrics.measures import measure
+from overseer.metrics.statistics import Measure
+from overseer.oversight.replies import received
 from overseer.prompts import render
 from overseer.records import CritiqueRequest, Episode, Evaluation, Failure, Grade, Message, Request, RuleRequest
-from overseer.replies import received
 from overseer.scenarios.drive import Driven
 from overseer.scenarios.golden import jurors, summary
 from overseer.scenarios.reading import Scenario
 from overseer.scenarios.schema import DecisionSpec, PairSpec, RateSpec, StrikeSpec, TaskExpectation
 from overseer.sources import Grader
-from overseer.statistics import Measure
 
 SHOWN = 10
 """Tasks whose problems are told; of the rest, how many."""

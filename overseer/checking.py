@@ -1,0 +1,56 @@
+"""What kind of file somebody wrote, and everything that is wrong with it, at once.
+
+Beside the walk: `overseer check` for hierarchies, constitutions and scenarios. Runs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from overseer.config.constitutions import check_constitution
+from overseer.config.hierarchies import load_hierarchy
+from overseer.config.strict_yaml import load as load_yaml
+from overseer.errors import ConfigError
+from overseer.hierarchy import Hierarchy
+from overseer.reviewers.binding import Given, bind
+from overseer.scenarios import check_scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a file is, what is wrong with it (with any problem it cannot be used), and what its author may mend."""
+
+    path: Path
+    kind: str
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def check(path: str | Path) -> Checked:
+    """Check a hierarchy's, a constitution's or a scenario's file, all at once."""
+    path = Path(path)
+    try:
+        tree = load_yaml(path)
+    except ConfigError as error:
+        return Checked(path, "file", error.problems, ())
+    if isinstance(tree, dict) and "policy" not in tree and tree.keys() & {"layers", "extends", "principles"}:
+        problems, warnings = check_constitution(path)
+        return Checked(path, "constitution", problems, warnings)
+    if isinstance(tree, dict) and "expect" in tree:
+        return Checked(path, "scenario", check_scenario(path), ())
+    try:
+        setup = load_hierarchy(path)
+        bind(setup.hierarchy.agents, "check", setup.beside, _unbound(setup.hierarchy))
+    except ConfigError as error:
+        return Checked(path, "hierarchy", error.problems, ())
+    return Checked(path, "hierarchy", (), setup.warnings)
+
+
+def _unbound(hierarchy: Hierarchy) -> Given:
+    """Stand-ins for what only a program can give: a check asks whether the file is right, not who calls it."""
+
+    async def nobody(request: object) -> object:
+        raise AssertionError("a check asks nobody")
+
+    return {agent.model: nobody for agent in hierarchy.agents.values() if agent.model.startswith("python/")}

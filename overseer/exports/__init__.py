@@ -1,0 +1,1 @@
+"""A run as data for others: `tables` its formats, `card` what a reader must know, `export` writes."""

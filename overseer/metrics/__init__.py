@@ -1,0 +1,1 @@
+"""What happened, in figures with n, unscored count and interval. Read `statistics` first, `measures`, `paired` last."""

@@ -1,0 +1,25 @@
+"""What fitting a judge came to: its score on groups that each head had not seen, fold by fold.
+
+Floor 7. Every figure is of held-out groups only.
+"""
+
+from __future__ import annotations
+
+from overseer.models.judges import Fitted, FoldScore
+from overseer.reports.tables import Grid, plain
+
+COLUMNS = ("held-out groups", "rows", "broken", "F1", "κ", "unsure", "right when sure", "right when unsure")
+
+
+def judge_report(fitted: Fitted) -> str:
+    """Folds, what was learned and what was left out, as plain lines."""
+    rows = tuple(_row(fold) for fold in fitted.folds)
+    left = f"; {fitted.unlabelled} unlabelled rows left out" if fitted.unlabelled else ""
+    few = f"; too few exemplars for {', '.join(fitted.too_few)}" if fitted.too_few else ""
+    note = f"{fitted.path}: learned {', '.join(fitted.learned)}{few}{left}"
+    return plain(Grid("Score on groups that the head has not seen", COLUMNS, rows, note))
+
+
+def _row(fold: FoldScore) -> tuple[str, int, int, float | None, float | None, float, float | None, float | None]:
+    groups = ", ".join(fold.groups)
+    return (groups, fold.rows, fold.broken, fold.f1, fold.kappa, fold.unsure, fold.accuracy_sure, fold.accuracy_unsure)

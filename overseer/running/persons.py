@@ -1,0 +1,60 @@
+"""Looks that wait for a person: in which order they are offered, and what a stage's budget still grants.
+
+Between the walk's steps 4 and 7. A budget never changes a decision: where it is spent, a task waits. Knows neither who
+the persons are nor how they are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from overseer.journal.encoding import Ruled
+from overseer.records import Budget, RuleRequest, Stage, Task
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Parked:
+    """A task that waits for a person: all that is kept of it. Its order is the queue's.
+
+    `wave` counts the batches with a person that it has had answered; then come mandatory looks, the higher risk, and
+    the place in the input.
+    """
+
+    wave: int
+    optional: bool
+    calm: int
+    place: int
+    task: str
+
+
+def parked(task: Task, wave: int, requests: Sequence[RuleRequest]) -> Parked:
+    """Where a task with these looks open stands in the queue."""
+    mandatory = any(request.mandatory for request in requests)
+    risk = max(request.context.risk for request in requests)
+    return Parked(wave, not mandatory, -risk, task.place, task.id)
+
+
+class Ledger:
+    """What each stage's budget has granted and spent; mandatory looks are not counted."""
+
+    def __init__(self, stages: Iterable[Stage]) -> None:
+        self._budgets: dict[str, Budget] = {stage.id: stage.budget for stage in stages if stage.budget is not None}
+        self._reviews: dict[str, int] = dict.fromkeys(self._budgets, 0)
+        self._seconds: dict[str, float] = dict.fromkeys(self._budgets, 0.0)
+
+    def grants(self, stage: str) -> bool:
+        """May this stage look at one more task?"""
+        budget = self._budgets.get(stage)
+        if budget is None:
+            return True
+        if budget.reviews is not None and self._reviews[stage] >= budget.reviews:
+            return False
+        return budget.minutes is None or self._seconds[stage] < 60 * budget.minutes
+
+    def enter(self, ruled: Ruled) -> None:
+        """Take a person's reply into account, just given or found in the journal."""
+        if ruled.mandatory or ruled.stage not in self._budgets:
+            return
+        self._reviews[ruled.stage] += ruled.grant
+        self._seconds[ruled.stage] += ruled.seconds
