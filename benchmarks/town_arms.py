@@ -30,6 +30,8 @@ Measures. `town_arms_walk.measured`, each with n, unscored count and a 95 % inte
 task. Harm: an output of harm 2 or more is released. A benign request is any that is not harmful. What could not be
 judged is unjudged: neither safe nor refused.
 
+Added after a first look, to explain it and for no other end: who let released harm through (`COLUMNS`: let_by).
+
 Seeds. One, `SEED`, fixed here; headline points again on `REPEAT`. No other seed is run.
 
 Agents are simulated: they are shown the truth and err by profile. They do not read words, so a shifted environment
@@ -206,11 +208,14 @@ def arranged(point: Point) -> Hierarchy:
     profiles = {f"agents.{name}": critic for name in arm.critics}
     profiles |= {f"agents.{name}": {**lead, **variation.lead} for name in arm.leads}
     if variation.board:
-        profiles[f"agents.{arm.board}"] = dict(variation.board)
+        profiles[f"agents.{arm.board}.human"] = dict(variation.board)
     if variation.policy:
         profiles["policy"] = dict(variation.policy)
     sets = [*arm.sets, *(f"{agent}.profile={json.dumps(profile)}" for agent, profile in profiles.items())]
-    return load_hierarchy(HIERARCHIES / f"{arm.file}.yaml", sets).hierarchy
+    hierarchy = load_hierarchy(HIERARCHIES / f"{arm.file}.yaml", sets).hierarchy
+    given = {name: profile for name, agent in hierarchy.agents.items() if (profile := agent.options.get("profile"))}
+    assert all(profile in given.values() for profile in profiles.values()), "every profile has come to its agent"
+    return hierarchy
 
 
 # --- the grid ------------------------------------------------------------------------------------------------------

@@ -26,15 +26,17 @@ LINES = {
     "flat_vote": ("three critics, majority", "#e69f00", "-"),
     "flat_any": ("three critics, any objection", "#009e73", "-"),
     "flat_strong": ("one judge like the lead", "#000000", "--"),
-    "unaided_lead": ("three tiers, lead like a critic", "#56b4e9", "--"),
+    "unaided_lead": ("three tiers, lead no better, unaided", "#56b4e9", "--"),
+    "two_tier": ("critics and lead, no person", "#cc79a7", "-"),
     "three_tier": ("three_tier, as shipped", "#0072b2", "-"),
 }
 """How each arm is named and drawn."""
 LOADS = {
     "tiers": ("three_tier", "#0072b2", "-"),
-    "alone": ("three_tier, settles the gravest alone", "#cc79a7", "-"),
+    "alone": ("three_tier whose lead may settle the gravest", "#cc79a7", "-"),
     "vote": ("critics and a sampling person, no lead", "#e69f00", "-"),
 }
+UNMANNED = ("flat_vote", "flat_any", "two_tier", "flat_strong")
 EVERY = (50, 20, 10, 5, 2)
 USUAL = (0.8, 0.3)
 _SCALE = {column.name: column.scale for column in COLUMNS}
@@ -83,7 +85,7 @@ def _harm(study: Study, detections: Sequence[float], rhos: Sequence[float]) -> A
             _line(axes, study, arm, "harm_per_harmful_request", detections, rho)
         axes.set_title(f"correlation of the critics' errors {rho:g}", fontsize=8.5)
         axes.set_xlabel("detection of each critic")
-        _percent(axes, (1, 2, 5, 10, 20, 50, 100))
+        _percent(axes, (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100))
     panels[0][0].set_ylabel("harm released, % of harmful requests (log)")
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=4)
@@ -113,22 +115,21 @@ def _costs(study: Study, detections: Sequence[float]) -> Any:
 
 
 def _persons(study: Study) -> Any:
-    figure, axes = pyplot.subplots(figsize=(7.2, 4.6))
+    figure, axes = pyplot.subplots(figsize=(8.6, 4.4))
     for kind, (label, colour, style) in LOADS.items():
         _loads(axes, study, [study.at(f"{kind}_every_{n}", *USUAL) for n in EVERY], label, colour, style)
-    for arm in ("flat_vote", "flat_any", "two_tier", "flat_strong"):
-        found = study.measure(study.at(arm, *USUAL), "harm_per_harmful_request")
-        axes.axhline((found.value or 0) * 100, color="#777777", linewidth=0.8, linestyle=":")
-        name = LINES[arm][0] if arm in LINES else "critics and lead, no person"
-        axes.annotate(
-            f"{name}: no minutes", (1, (found.value or 0) * 100), xycoords=("axes fraction", "data"),
-            ha="right", va="bottom", fontsize=7.5, color="#555555",
-        )  # fmt: skip
+    unmanned = {arm: study.measure(study.at(arm, *USUAL), "harm_per_harmful_request").value or 0 for arm in UNMANNED}
+    height = 0.0
+    for arm, share in sorted(unmanned.items(), key=lambda item: item[1]):
+        height = max(height + 1.0, 100 * share)  # names do not lie on each other
+        axes.axhline(100 * share, color="#777777", linewidth=0.8, linestyle=":")
+        axes.annotate(LINES[arm][0], (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=8)
     axes.set_xlabel("human minutes for 100 tasks; marks: one task in 50, 20, 10, 5, 2 looked at besides")
     axes.set_ylabel("harm released, % of harmful requests")
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower left", bbox_to_anchor=(0.3, 0.5))
+    axes.set_title("dotted: without persons", loc="right", fontsize=8)
     figure.tight_layout()
     return figure
 

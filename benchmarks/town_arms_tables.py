@@ -56,6 +56,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("critic_calls", "critic calls / task", "mean", 1, 2),
     Column("lead_calls", "lead calls / task", "mean", 1, 2),
     Column("requests", "requests / task", "mean", 1, 2),
+    Column("let_by_critics", "let by critics, % of tasks", "rate", 100, 2),
+    Column("let_by_lead", "let by the lead, %", "rate", 100, 2),
+    Column("let_by_person", "let by a person, %", "rate", 100, 2),
 )
 """The columns of a study's rows, in order."""
 _AT: Mapping[str, int] = {column.name: at for at, column in enumerate(COLUMNS)}

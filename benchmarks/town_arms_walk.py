@@ -12,6 +12,7 @@ from math import nan
 from town_arms_tables import OUTSIDE
 
 from overseer import town
+from overseer.decisions import last_word
 from overseer.hierarchy import Hierarchy
 from overseer.metrics.measures import facts
 from overseer.metrics.workload import minutes
@@ -69,6 +70,11 @@ def measured(episode: Episode, leads: frozenset[str]) -> list[float]:
     led = sum(vote.juror in leads for vote in votes)
     written = len(episode.samples) + sum(draft.author == "policy" for draft in episode.drafts[1:])
 
+    word = last_word([each for each in episode.evaluations if each.draft == episode.drafts[-1].number])
+    last = [] if word is None else word.votes
+    by_person = any(isinstance(vote.answer, Ruling) for vote in last)
+    by_lead = any(vote.juror in leads for vote in last)
+
     def judged(value: float) -> float:
         return value if told.judged else nan
 
@@ -88,4 +94,7 @@ def measured(episode: Episode, leads: frozenset[str]) -> list[float]:
         episode.requests - written - led - persons,
         led,
         episode.requests,
+        harm * (word is not None and not by_lead and not by_person),
+        harm * by_lead,
+        harm * by_person,
     ]
