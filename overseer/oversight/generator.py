@@ -20,11 +20,11 @@ from overseer.records import (
     Compared,
     Critique,
     CritiqueRequest,
-    Decision,
     Draft,
     Episode,
     Evaluation,
     Failure,
+    Jury,
     Outcome,
     Reply,
     ReviseRequest,
@@ -97,13 +97,16 @@ def sweep(walk: Walk, draft: Draft) -> Step[tuple[list[Evaluation], Draft | None
     Returns the evaluations made and the next draft, None where the walk ends on this one.
     """
     found: dict[str, Evaluation] = {}
+    situations: dict[str, tuple[decisions.Situation, Jury]] = {}
     attempts = 0
     while due := _lowest_due(walk, found):
         looks = [look(walk, stage, draft, found) for stage in due]
         asked: Batch = tuple(request for each in looks for request in each.requests.values())
         replies = iter((yield from ask(walk, asked)) if asked else ())
         for each in looks:
-            found[each.stage.id] = _evaluate(walk, each, dict(zip(each.requests, replies, strict=False)))
+            id_ = each.stage.id
+            found[id_], situation = _evaluate(walk, each, dict(zip(each.requests, replies, strict=False)))
+            situations[id_] = situation, each.stage.jury
         walk.due.update(stage.id for stage in due)
         word = decisions.last_word(found.values())
         if word is None or word.decision.action != "revise":
@@ -116,7 +119,9 @@ def sweep(walk: Walk, draft: Draft) -> Step[tuple[list[Evaluation], Draft | None
         if revised is not None:
             return list(found.values()), revised
         for sent_back in returned:
-            found[sent_back.stage] = replace(sent_back, decision=Decision("escalate", "no_revision"))
+            situation, jury = situations[sent_back.stage]
+            failed = replace(situation, revision_failed=True)
+            found[sent_back.stage] = replace(sent_back, decision=decisions.decide(failed, jury))
     return list(found.values()), None
 
 
@@ -186,30 +191,15 @@ def _review(
     rulebook = walk.rulebook(juror)
     principles = walk.focus(rulebook, draft.number)
     may_revise = walk.hierarchy.can_revise
+    shown = (stage.id, walk.task, walk.context, rulebook, principles, draft, below, may_revise)
     id_ = f"{walk.task.id}/{draft.number}/{stage.id}/{juror}"
     if not walk.hierarchy.agents[juror].persons:
-        return CritiqueRequest(
-            id_, juror, stage.id, walk.task, walk.context, rulebook, principles, draft, below, may_revise
-        )
-    mandatory = decisions.is_mandatory(stage, walk.task, walk.audit)
-    return RuleRequest(
-        f"{id_}/{seat}",
-        juror,
-        seat,
-        stage.id,
-        walk.task,
-        walk.context,
-        rulebook,
-        principles,
-        draft,
-        below,
-        may_revise,
-        mandatory,
-    )
+        return CritiqueRequest(id_, juror, *shown)
+    return RuleRequest(f"{id_}/{seat}", juror, seat, *shown, decisions.is_mandatory(stage, walk.task, walk.audit))
 
 
-def _evaluate(walk: Walk, asked: _Look, replies: Mapping[_Seat, Reply]) -> Evaluation:
-    """Count the seats' answers, settle conflicts, combine the votes, and decide."""
+def _evaluate(walk: Walk, asked: _Look, replies: Mapping[_Seat, Reply]) -> tuple[Evaluation, decisions.Situation]:
+    """Count the seats' answers, settle conflicts, combine the votes, and decide; with all that decided it."""
     stage = asked.stage
     votes, strikes = _count(walk, asked, replies)
     casts = decisions.standing(votes)
@@ -226,7 +216,7 @@ def _evaluate(walk: Walk, asked: _Look, replies: Mapping[_Seat, Reply]) -> Evalu
         revision_failed=False,
         bound=all(_is_bound(vote, asked) for vote in votes if vote.cast == "approve"),
     )
-    return Evaluation(
+    evaluation = Evaluation(
         stage=stage.id,
         level=stage.level,
         draft=asked.draft.number,
@@ -236,6 +226,7 @@ def _evaluate(walk: Walk, asked: _Look, replies: Mapping[_Seat, Reply]) -> Evalu
         strikes=strikes,
         decision=decisions.decide(situation, stage.jury),
     )
+    return evaluation, situation
 
 
 def _is_bound(vote: Vote, asked: _Look) -> bool:
