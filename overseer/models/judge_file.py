@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,13 +28,16 @@ Origin = Literal["rows", "exemplars"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrincipleVector:
-    """A principle's heads. Head i has not seen the groups `unseen[i]`; one learned from exemplars has no groups."""
+    """A principle's heads. Head i has not seen the groups `unseen[i]`; one learned from exemplars has no groups.
+
+    `choices[i]`: the candidates that head i is the mean of.
+    """
 
     principle: str
     origin: Origin
     unseen: tuple[frozenset[str], ...]
     heads: tuple[Head, ...]
-    choices: tuple[Choice, ...]
+    choices: tuple[tuple[Choice, ...], ...]
 
     def head_for(self, group: str | None) -> Head:
         """The head that has not seen this group; for no group, or an unknown one, the mean of all heads."""
@@ -61,14 +64,19 @@ class _Strict(BaseModel):
 Chance = Annotated[float, Field(ge=0, le=1)]
 
 
+class _ChoiceRow(_Strict):
+    reading: Reading
+    layer: int
+    strength: float
+    factor: float
+
+
 class _HeadRow(_Strict):
     unseen: list[str]
     bias: float
     low: Chance
     high: Chance
-    reading: Reading
-    layer: int
-    strength: float
+    mean_of: Annotated[list[_ChoiceRow], Field(min_length=1)]
 
 
 class _VectorRow(_Strict):
@@ -78,7 +86,7 @@ class _VectorRow(_Strict):
 
 
 class _Header(_Strict):
-    format: Literal["judge-1"]
+    format: Literal["judge-2"]
     encoder: str
     encoder_hash: str
     layers: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
@@ -93,7 +101,7 @@ def save(
 ) -> None:
     """Write the file whole or not at all; the same vectors give the same bytes."""
     header = _Header(
-        format="judge-1",
+        format="judge-2",
         encoder=encoder,
         encoder_hash=encoder_hash,
         layers=list(layers),
@@ -139,7 +147,7 @@ def _vector(path: Path, row: _VectorRow, tensor: NDArray[np.float32] | None, hea
         origin=row.origin,
         unseen=tuple(frozenset(head.unseen) for head in row.heads),
         heads=tuple(Head(each, head.bias, head.low, head.high) for each, head in zip(weights, row.heads, strict=True)),
-        choices=tuple(Choice(head.reading, head.layer, head.strength) for head in row.heads),
+        choices=tuple(tuple(Choice(**each.model_dump()) for each in head.mean_of) for head in row.heads),
     )
 
 
@@ -153,10 +161,8 @@ def _row(vector: PrincipleVector) -> _VectorRow:
                 bias=head.bias,
                 low=head.low,
                 high=head.high,
-                reading=choice.reading,
-                layer=choice.layer,
-                strength=choice.strength,
+                mean_of=[_ChoiceRow(**asdict(choice)) for choice in choices],
             )
-            for unseen, head, choice in zip(vector.unseen, vector.heads, vector.choices, strict=True)
+            for unseen, head, choices in zip(vector.unseen, vector.heads, vector.choices, strict=True)
         ],
     )

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from overseer.agreement import f1, kappa
 from overseer.errors import ConfigError
+from overseer.metrics.agreement import f1, kappa
 from overseer.models import judge_file
 from overseer.models.encoder import DEFAULT_ENCODER, Encoder, Vectors, layers_of
-from overseer.models.heads import Choice, Flags, Head, fit_few, fit_head, passages
+from overseer.models.heads import PROMPTED, UNPROMPTED, Choice, Flags, Head, fit_few, fit_head, passages
 from overseer.models.judge_file import PrincipleVector
 from overseer.models.judging import split
 from overseer.models.rows import RowProblem, read_file, text_of
@@ -52,10 +52,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class FoldScore:
-    """A fold's head on the groups that it has not seen. None: undefined, nothing to count."""
+    """A fold's head, the mean of `choices`, on the groups that it has not seen. None: undefined, nothing to count."""
 
     groups: tuple[str, ...]
-    choice: Choice
+    choices: tuple[Choice, ...]
     rows: int
     broken: int
     f1: float | None
@@ -103,14 +103,14 @@ def fit_judge(
     `text`, `label`, `group` and `prompt` name columns; with the prompt, a judge better tells what an answer is from
     what it is about. `positive`: the labels that mean the principle is broken (none given: 1, true, yes against 0,
     false, no). `group_strip`: a prefix taken off groups, so that contrasting families stay together. `folds`: at most
-    so many, never more than groups, at least 3. `layers` of the encoder among which the inner folds choose; the middle
-    one by default. `exemplars`: principles whose `breaks` and `keeps` are learned, too.
+    so many, never more than groups, at least 3. `layers` of the encoder that are read; the middle one and the last by
+    default. `exemplars`: principles whose `breaks` and `keeps` are learned, too.
 
     Raises ConfigError for columns, labels or groups that cannot be fitted on, BackendMissing without the extra.
     """
     data = _labelled(rows, {"text": text, "label": label, "group": group}, prompt, positive, group_strip)
     fold_of = _folds(rows, Counter(data.groups), folds)
-    used = tuple(layers) if layers else (max(1, layers_of(encoder) // 2),)
+    used = tuple(layers) if layers else default_layers(encoder)
     loaded = Encoder(encoder, depth=max(used))
     encoded = encode_passages(loaded, used, data.texts, data.prompts, progress)
     vector, scores, held = _fit_folds(principle, encoded, data, fold_of, rows)
@@ -118,6 +118,12 @@ def fit_judge(
     vectors = (vector, *others)
     judge_file.save(out, loaded.name, loaded.hash, used, vectors)
     return Fitted(out, scores, held, data.unlabelled, tuple(each.principle for each in vectors), too_few)
+
+
+def default_layers(encoder: str) -> tuple[int, ...]:
+    """The middle layer keeps more of how a thing is said, the last what it is about."""
+    last = layers_of(encoder)
+    return tuple(sorted({max(1, last // 2), last}))
 
 
 def fit_exemplars(
@@ -254,12 +260,12 @@ def _fit_folds(
         broken = data.broken[~out]
         if any(broken[~each].all() or not broken[~each].any() for each in inner):
             raise ConfigError(f"{path}: leaving out two folds of groups leaves labels of one kind (use fewer folds)")
-        head, choice = fit_head(encoded[~out], broken, inner, "turn" if data.prompts is None else "reply")
+        head, chosen = fit_head(encoded[~out], broken, inner, UNPROMPTED if data.prompts is None else PROMPTED)
         judged = [_hold(head, encoded[index], data, int(index)) for index in np.flatnonzero(out)]
         held.update(zip(np.flatnonzero(out).tolist(), judged, strict=True))
         heads.append(head)
-        choices.append(choice)
-        scores.append(_score(judged, choice))
+        choices.append(chosen)
+        scores.append(_score(judged, chosen))
     groups = tuple(frozenset(name for name, fold in fold_of.items() if fold == index) for index in range(len(heads)))
     vector = PrincipleVector(principle, "rows", groups, tuple(heads), tuple(choices))
     return vector, tuple(scores), tuple(held[index] for index in sorted(held))
@@ -272,7 +278,7 @@ def _hold(head: Head, text: Vectors, data: _Data, index: int) -> Held:
     )
 
 
-def _score(rows: Sequence[Held], choice: Choice) -> FoldScore:
+def _score(rows: Sequence[Held], choices: tuple[Choice, ...]) -> FoldScore:
     said = np.array([row.probability >= 0.5 for row in rows])
     true = np.array([row.broken for row in rows])
     unsure = np.array([row.unsure for row in rows])
@@ -280,7 +286,7 @@ def _score(rows: Sequence[Held], choice: Choice) -> FoldScore:
     cells = np.array([both, judge, label, (~said & ~true).sum()], dtype=np.float64)
     return FoldScore(
         groups=tuple(sorted({row.group for row in rows})),
-        choice=choice,
+        choices=choices,
         rows=len(rows),
         broken=int(true.sum()),
         f1=_known(float(f1(cells[:3]))),
@@ -307,5 +313,5 @@ def _from_exemplars(
         encoded = encode_passages(encoder, layers, (*principle.breaks, *principle.keeps), None, None)
         broken = np.arange(len(encoded)) < len(principle.breaks)
         head, choice = fit_few(encoded, broken)
-        vectors.append(PrincipleVector(principle.id, "exemplars", (frozenset(),), (head,), (choice,)))
+        vectors.append(PrincipleVector(principle.id, "exemplars", (frozenset(),), (head,), ((choice,),)))
     return tuple(vectors), tuple(too_few)
