@@ -205,9 +205,12 @@ ERRORS: Mapping[str, tuple[Callable[[], tuple[str, ...]], str]] = {
     ),
     "cycle": (
         lambda: problems(Entry(("a",), ("b",)), Entry(("b",), ("a",))),
-        "oversees: a cycle: ",
+        "oversees: a cycle among ",
     ),
-    "oversees itself": (lambda: problems(Entry(("a",), ("a",))), "oversees: a cycle: a → …"),
+    "oversees itself": (
+        lambda: problems(Entry(("a",), ("a",))),
+        "oversees: a cycle among a (nobody may oversee who oversees them)",
+    ),
     "says nothing": (lambda: problems(when(), unselected="release"), "oversees[0].when: says nothing"),
     "spot check": (lambda: problems(when(spot_check=1.5), CRITIC2), "oversees[0].when.spot_check: 1.5 is no share"),
     "not a number": (
@@ -353,16 +356,12 @@ def chain(length: int) -> list[Entry]:
     return [Entry((f"a{n}",), (whom[n],)) for n in range(length)]
 
 
-def within_two_seconds(answer: Callable[[], object]) -> object:
-    """The answer, if it takes no more of a core, at the best of three: what else runs here is not counted."""
-    took = []
-    while not took or (min(took) >= 2 and len(took) < 3):
-        began = process_time()
-        answered = answer()
-        took.append(process_time() - began)
-    assert min(took) < 2, f"{took} s"
-    print(f"answered in {min(took):.2f} s: {str(answered)[:80]!r}")
-    return answered
+def answered(answer: Callable[[], object]) -> object:
+    """The answer, with its time printed: `benchmarks/graphs.py` measures it against two seconds."""
+    began = process_time()
+    found = answer()
+    print(f"answered in {process_time() - began:.2f} s of a core: {str(found)[:80]!r}")
+    return found
 
 
 def test_a_deep_chain_is_walked_to_its_limit() -> None:
@@ -378,9 +377,7 @@ def test_a_chain_of_any_length_is_answered(length: int) -> None:
     """Too deep to be walked, and said so in time, without a RecursionError."""
     entries = chain(length)
     agents = jurors(entries)
-    assert within_two_seconds(lambda: problems(*entries, agents=agents)) == (
-        f"oversees: {length} levels (at most {MAX_LEVELS})",
-    )
+    assert answered(lambda: problems(*entries, agents=agents)) == (f"oversees: {length} levels (at most {MAX_LEVELS})",)
 
 
 @pytest.mark.slow
@@ -389,8 +386,8 @@ def test_a_cycle_of_any_length_is_answered(length: int) -> None:
     """A ring is told by its first few members."""
     ring = [Entry((f"a{n}",), (f"a{(n + 1) % length}",)) for n in range(length)]
     agents = jurors(ring)
-    (told,) = within_two_seconds(lambda: problems(*ring, agents=agents))  # type: ignore[misc]
-    assert told.startswith("oversees: a cycle: a")
+    (told,) = answered(lambda: problems(*ring, agents=agents))  # type: ignore[misc]
+    assert told.startswith("oversees: a cycle among a")
     assert len(told) < 300
 
 
@@ -399,7 +396,7 @@ def test_a_hundred_thousand_stages_side_by_side_are_built() -> None:
     """Each is a stage of its own: none is lost to another's id."""
     entries = [Entry((f"a{n}",), ("policy",)) for n in range(100_000)]
     agents = jurors(entries)
-    held = within_two_seconds(lambda: over(*entries, agents=agents))
+    held = answered(lambda: over(*entries, agents=agents))
     assert isinstance(held, Hierarchy)
     assert len({stage.id for stage in held.stages}) == 100_000
 
@@ -408,7 +405,7 @@ def test_a_hundred_thousand_stages_side_by_side_are_built() -> None:
 def test_a_jury_of_a_hundred_thousand_is_built() -> None:
     """One stage as wide, and one over it."""
     wide = tuple(f"a{n}" for n in range(100_000))
-    held = within_two_seconds(lambda: over(Entry(wide, ("policy",), jury=Jury("majority")), Entry(("lead",), wide)))
+    held = answered(lambda: over(Entry(wide, ("policy",), jury=Jury("majority")), Entry(("lead",), wide)))
     assert isinstance(held, Hierarchy)
     assert held.levels == 2
 
@@ -418,7 +415,7 @@ def test_wide_over_wide_is_refused_before_it_is_built() -> None:
     """A product of edges would fill the memory: told instead."""
     wide, top = (tuple(f"{side}{n}" for n in range(20_000)) for side in "ab")
     lower, upper = (Jury("majority"), Jury("majority"))
-    found = within_two_seconds(lambda: problems(Entry(wide, ("policy",), jury=lower), Entry(top, wide, jury=upper)))
+    found = answered(lambda: problems(Entry(wide, ("policy",), jury=lower), Entry(top, wide, jury=upper)))
     assert found == (f"oversees: 400020000 edges from overseer to overseen (at most {MAX_EDGES})",)
 
 
@@ -437,7 +434,7 @@ def test_as_many_mistakes_as_entries_are_answered() -> None:
         lambda: problems(*wrong, agents=twice),
         lambda: problems(*partly, agents=some),
     ):
-        assert len(within_two_seconds(find)) == MAX_PROBLEMS  # type: ignore[arg-type]
+        assert len(answered(find)) == MAX_PROBLEMS  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
@@ -445,5 +442,5 @@ def test_too_dense_a_graph_is_refused() -> None:
     """Stages that answer each other by the million would fill the memory one by one."""
     wide = [Entry((f"a{n}",), ("policy",)) for n in range(20_000)]
     tower = [Entry((f"b{n}",), tuple(f"a{m}" for m in range(20_000)) if n == 0 else (f"b{n - 1}",)) for n in range(100)]
-    (told,) = within_two_seconds(lambda: problems(*wide, *tower))  # type: ignore[misc]
+    (told,) = answered(lambda: problems(*wide, *tower))  # type: ignore[misc]
     assert told == "oversees: over 1000000 pairs of stages of which one answers the other"
