@@ -187,7 +187,7 @@ def _levels(graph: nx.DiGraph[str]) -> dict[str, int]:
 def _cycle(graph: nx.DiGraph[str]) -> Iterable[str]:
     """The stages of a cycle. (`nx.find_cycle` takes seconds for one of 10^5.)"""
     rings = (ring for ring in nx.strongly_connected_components(graph) if len(ring) > 1)
-    return next(rings, None) or nx.nodes_with_selfloops(graph)  # type: ignore[no-any-return]
+    return next(rings, None) or nx.nodes_with_selfloops(graph)
 
 
 def _reaches(below: Mapping[str, frozenset[str]], level: Mapping[str, int]) -> dict[str, frozenset[str]]:
