@@ -128,7 +128,7 @@ def _persons(study: Study) -> Any:
     axes.set_ylabel("harm released, % of harmful requests")
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
-    axes.legend(loc="lower left", bbox_to_anchor=(0.3, 0.5))
+    axes.legend(loc="lower left")
     axes.set_title("dotted: without persons", loc="right", fontsize=8)
     figure.tight_layout()
     return figure
