@@ -12,7 +12,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
@@ -98,10 +97,12 @@ async def begin(
     overrides = [*overrides, *_task_overrides(tasks, count)]
     setup = _declared(hierarchy, overrides)
     source = _source(hierarchy, setup, tasks)
-    made = runs.make_run(Path(out), setup, source, overrides, seed)
+    key = runs.audit_key(seed)
+    bound = _bound(setup, key, reviewers)  # before anything is written: what cannot run leaves nothing behind
+    made = runs.make_run(Path(out), setup, source, overrides, key, seed)
     if begun is not None:
         begun(made)
-    return Session(made, await _drive(made, reviewers or {}, stop, progress))
+    return Session(made, await _drive(made, bound, stop, progress))
 
 
 async def go_on(
@@ -120,15 +121,22 @@ async def go_on(
     else:
         found = open_run(Path(path), overrides)
         runs.check_unchanged(found)
+    bound = _bound(found.setup, found.manifest.audit_key, reviewers)
     if begun is not None:
         begun(found)
-    return Session(found, await _drive(found, reviewers or {}, stop, progress))
+    return Session(found, await _drive(found, bound, stop, progress))
+
+
+def _bound(setup: Setup, key: str, reviewers: Given | None) -> dict[str, Reviewer]:
+    return bind(setup.hierarchy.agents, runs.simulation_seed(key), setup.beside, reviewers or {})
 
 
 async def _drive(
-    made: Run, reviewers: Given, stop: asyncio.Event | None, progress: Callable[[Progress], None] | None
+    made: Run,
+    bound: Mapping[str, Reviewer],
+    stop: asyncio.Event | None,
+    progress: Callable[[Progress], None] | None,
 ) -> RunResult:
-    bound = bind(made.setup.hierarchy.agents, made.simulation_seed, made.setup.beside, reviewers)
     with open_journal(made.path, runs.operational(made.setup)) as journal:
         return await run_tasks(
             made.source.tasks(),
@@ -222,9 +230,8 @@ async def open(
     The input is open: `every: n` counts places by submission. Nothing is journalled; the program keeps the episodes.
     """
     setup = _declared(hierarchy, overrides)
-    key = token_hex(16) if seed is None else sha256(f"seed {seed}".encode()).hexdigest()[:32]
-    simulation = sha256(f"simulation {key}".encode()).hexdigest()[:32]
-    bound = bind(setup.hierarchy.agents, simulation, setup.beside, reviewers or {})
+    key = runs.audit_key(seed)
+    bound = _bound(setup, key, reviewers)
     require_reviewers(setup.hierarchy, bound, persons=True)
     yield Service(setup.hierarchy, Audit(key, None), bound, Desk(setup.hierarchy, bound, setup.limits))
 
@@ -232,14 +239,20 @@ async def open(
 # --- reading what a run left ---------------------------------------------------------------------------------------
 
 
+def read(path: str | Path) -> Run:
+    """A run from its folder, its record verified first. Raises `JournalError` if it is not as it was written."""
+    chain.verify(Path(path))
+    return open_run(Path(path))
+
+
 def report(path: str | Path) -> Measures:
     """Every figure of a run, with n, unscored count and interval."""
-    return open_run(Path(path)).measures()
+    return read(path).measures()
 
 
 def report_paired(first: str | Path, second: str | Path) -> Paired:
     """Two runs of the same tasks: paired differences, the second's minus the first's, with intervals."""
-    one, other = open_run(Path(first)), open_run(Path(second))
+    one, other = read(first), read(second)
     return compare(
         one.graded(),
         other.graded(),
@@ -250,7 +263,7 @@ def report_paired(first: str | Path, second: str | Path) -> Paired:
 
 def export(path: str | Path, what: exports.What, to: str | Path, form: exports.Format = "jsonl") -> exports.Written:
     """Write a run's `episodes`, `pairs`, `revisions`, `critiques` or `steps` as JSONL, CSV or Parquet, with a card."""
-    found = open_run(Path(path))
+    found = read(path)
     return exports.write(what, form, found.episodes(), found.origin(), Path(to))
 
 
@@ -305,6 +318,7 @@ __all__ = [
     "export",
     "go_on",
     "open",
+    "read",
     "report",
     "report_paired",
     "resume",

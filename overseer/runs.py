@@ -56,11 +56,6 @@ class Run:
     def audit(self) -> Audit:
         return Audit(self.manifest.audit_key, self.source.total)
 
-    @property
-    def simulation_seed(self) -> str:
-        """Decides the chances of simulated agents; tells nothing of the audit key."""
-        return sha256(f"simulation {self.manifest.audit_key}".encode()).hexdigest()[:32]
-
     def walk(self, task: Task) -> replay.Step:
         """How a task goes through this run's hierarchy."""
         return oversee(task, self.setup.hierarchy, self.audit)
@@ -140,24 +135,26 @@ def _identities(manifest: Manifest) -> dict[str, str]:
 # --- making a run, and finding one again ---------------------------------------------------------------------------
 
 
-def make_run(
-    root: Path,
-    setup: Setup,
-    source: TaskSource,
-    overrides: Sequence[str],
-    seed: int | None,
-    now: datetime | None = None,
-) -> Run:
-    """The folder of a new run. Chance is fresh unless a seed is given; then equal seeds give equal runs."""
+def audit_key(seed: int | None) -> str:
+    """What decides a run's chance: fresh, unless a seed is given; then equal seeds give equal runs."""
+    return token_hex(16) if seed is None else sha256(f"seed {seed}".encode()).hexdigest()[:32]
+
+
+def simulation_seed(key: str) -> str:
+    """What decides the chances of simulated agents; tells nothing of the audit key that it is made of."""
+    return sha256(f"simulation {key}".encode()).hexdigest()[:32]
+
+
+def make_run(root: Path, setup: Setup, source: TaskSource, overrides: Sequence[str], key: str, seed: int | None) -> Run:
+    """The folder of a new run, whose chance `key` decides."""
     root.mkdir(parents=True, exist_ok=True)
     inputs, config = _inputs(setup, source, overrides)
-    audit_key = token_hex(16) if seed is None else sha256(f"seed {seed}".encode()).hexdigest()[:32]
     path = create_run(
         root,
         setup.hierarchy.name,
         inputs=inputs,
         config=config,
-        audit_key=audit_key,
+        audit_key=key,
         seed=None if seed is None else str(seed),
         now=datetime.now(UTC),
         token=token_hex(3),

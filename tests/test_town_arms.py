@@ -11,6 +11,7 @@ import pytest
 
 import overseer
 from overseer.reviewers.simulated import simulated
+from overseer.runs import simulation_seed
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "benchmarks"))
@@ -32,7 +33,8 @@ def test_walk_gives_the_episodes_of_a_run_with_the_same_keys(name: str, tmp_path
     run = overseer.run(ROOT / "hierarchies" / f"{name}.yaml", count=120, seed=5, out=tmp_path)
     theirs = sorted(run.episodes(), key=lambda episode: episode.task.place)
     hierarchy = run.setup.hierarchy
-    agents = {name: simulated(agent, run.simulation_seed) for name, agent in hierarchy.agents.items()}
+    seed = simulation_seed(run.manifest.audit_key)
+    agents = {name: simulated(agent, seed) for name, agent in hierarchy.agents.items()}
     ours = walk(hierarchy, agents, run.audit, [episode.task for episode in theirs])
     assert any(vote.juror in hierarchy.persons for each in ours for e in each.evaluations for vote in e.votes)
     assert [(each.outcome, each.output, each.evaluations) for each in ours] == [

@@ -13,7 +13,7 @@ from overseer.cli.console import Ui, gate_option, mode, say, ui_option
 from overseer.cli.exits import ERROR, OK
 from overseer.reports import gates as report_gates
 from overseer.reports.run_report import render, render_paired
-from overseer.runs import Run, open_run
+from overseer.runs import Run
 
 
 @click.command(name="report")
@@ -26,7 +26,7 @@ def command(run: Path, other: Path | None, gates: tuple[str, ...], ui: str) -> i
     shown = mode(ui)
     parsed = [report_gates.parse(gate) for gate in gates]
     if other is None:
-        return print_measures(open_run(run), shown, parsed)
+        return print_measures(api.read(run), shown, parsed)
     if parsed:
         raise click.UsageError("--fail-if reads one run (report it alone)")
     print(render_paired(api.report_paired(run, other), shown, shutil.get_terminal_size().columns))
