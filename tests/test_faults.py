@@ -23,7 +23,7 @@ from overseer.journal.chain import JOURNAL, head_path, verify
 
 FULL = os.environ.get("OVERSEER_FULL") == "1"
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["pytest", "overseer.oversight", "overseer.runner"])
+PROCESSES.set_forkserver_preload(["pytest", "overseer.oversight", "overseer.running.runner"])
 
 pytestmark = pytest.mark.slow
 

@@ -320,7 +320,7 @@ def test_unknown_data_or_format_is_named(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_parquet_is_loaded_only_when_asked_for() -> None:
     """Importing the export costs no pyarrow: another process shows it."""
-    told = "import sys, overseer.export; print('pyarrow' in sys.modules)"
+    told = "import sys, overseer.exports.export; print('pyarrow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
