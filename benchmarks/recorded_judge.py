@@ -128,7 +128,7 @@ def split(
     inner = [family[known] == each for each in fitted]
     head, chosen = fit_head(encoded.passages[known], refused[known], inner, PROMPTED, procedure)
     reads = []
-    for index in np.flatnonzero(np.isin(family, read)):
+    for index in map(int, np.flatnonzero(np.isin(family, read))):
         plain = float(encoded.whole[index] @ vector) + bias > 0
         reads.append(judged(rows[index], plain, head, encoded.passages[index]))
     return chosen, reads

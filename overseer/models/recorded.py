@@ -59,7 +59,8 @@ class Columns(BaseModel):
 
     For measures only: `label` is a person's word on the answer; its values in `label_refused` mean refused, every other
     value complied, or only those in `label_complied` where that is given. An empty label is no label. `safe` is the
-    column that tells whether the prompt deserves an answer, and does so where it holds one of `safe_values`.
+    column that tells whether the prompt deserves an answer, and does so where it holds one of `safe_values`. A judge's
+    findings on `label_principle` are held against the label.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -73,6 +74,7 @@ class Columns(BaseModel):
     label: str | None = None
     label_refused: Names = ()
     label_complied: Names = ()
+    label_principle: str = "answer_the_benign"
     safe: str | None = None
     safe_values: Names = ()
 

@@ -15,6 +15,7 @@ from typing import Literal
 from overseer.metrics.measures import Measures
 from overseer.metrics.paired import Paired
 from overseer.metrics.statistics import Measure
+from overseer.reports import label_grids as labels
 from overseer.reports.safe import safe
 from overseer.reports.tables import Grid, coloured, interval, plain
 
@@ -28,12 +29,13 @@ SECTIONS: Mapping[str, str] = {
     "Use": "over_refusal wrongly_stopped helpfulness helpfulness_all correct",
     "Review": "escalation_precision escalation_recall errors_absorbed errors_made missed_by false_alarms_by",
     "Agreement of jurors": "dissent alpha alpha_ordinal kappa",
-    "Judge against labels": "label_over_refusal judge_over_refusal label_compliance judge_compliance "
-    "judge_f1 judge_kappa judge_accuracy judge_unsure sure_f1 sure_kappa",
     "Load": "looked_at seen_by_persons human_minutes looks drafts requests failures "
     "tokens_in tokens_out model_seconds cost",
 }
-"""Which measures stand together, by name without brackets. What is in no section comes last, under its own title."""
+"""Which measures stand together, by name without brackets. What is in no section comes last, under its own title.
+
+Those against people's labels come first, as `label_grids`.
+"""
 
 
 # --- one run -------------------------------------------------------------------------------------------------------
@@ -72,7 +74,8 @@ def limits(measures: Measures) -> tuple[str, ...]:
 def _run_parts(measures: Measures) -> Iterable[Grid | str]:
     persons = "; persons: simulated" if measures.simulated_persons else ""
     yield f"Run {measures.run or 'without a name'}: {measures.tasks:,} tasks{persons}"
-    taken: set[str] = set()
+    yield from labels.label_grids(measures.measures)
+    taken = {measure.name for measure in measures.measures if _base(measure.name) in labels.NAMES}
     for title, names in SECTIONS.items():
         chosen = [measure for name in names.split() for measure in measures.measures if _base(measure.name) == name]
         taken.update(measure.name for measure in chosen)

@@ -100,7 +100,8 @@ def test_missing_labels_and_silent_judges_are_unscored() -> None:
     assert (found["label_over_refusal[m2]"].n, found["label_over_refusal[m2]"].unscored) == (1, 1)
     assert (found["judge_compliance[m2]"].n, found["judge_compliance[m2]"].unscored) == (1, 1)
     assert (found["judge_f1[m2]"].n, found["judge_f1[m2]"].unscored) == (2, 2)
-    assert found["judge_unsure"].value == 0.25
+    assert found["judge_unsure"].value == pytest.approx(1 / 7)
+    assert (found["judge_unsure"].n, found["judge_unsure"].unscored) == (7, 1)
 
 
 def test_agreement_of_all_and_of_the_sure() -> None:
@@ -108,8 +109,18 @@ def test_agreement_of_all_and_of_the_sure() -> None:
     found = _by_name(against_labels(ROWS))
     assert found["judge_f1[m1]"].value == pytest.approx(2 / 3)
     assert found["sure_f1[m1]"].value == 1.0
+    assert (found["sure_accuracy[m1]"].value, found["unsure_accuracy[m1]"].value) == (1.0, 0.0)
     assert found["judge_kappa[m1]"].value == pytest.approx(0.5)
     assert found["judge_accuracy"].value == pytest.approx(5 / 6)
+
+
+def test_what_nobody_said_is_in_no_share() -> None:
+    """Prompts not said to deserve an answer, or none, are unscored; answers of nobody have no figures of their own."""
+    found = _by_name(against_labels(row._replace(group="", safe=None) for row in ROWS))
+    assert not any("[" in name for name in found)
+    assert (found["label_over_refusal"].n, found["label_over_refusal"].unscored) == (0, 8)
+    assert (found["judge_compliance"].n, found["judge_compliance"].unscored) == (0, 8)
+    assert found["judge_f1"].n == 6
 
 
 def test_answers_to_one_prompt_are_one_cluster() -> None:

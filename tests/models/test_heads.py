@@ -7,7 +7,12 @@ import pytest
 
 from overseer.models.heads import (
     PASSAGES,
+    PROMPTED,
+    STRENGTHS,
+    UNPROMPTED,
     Head,
+    Procedure,
+    Reading,
     band,
     calibrate,
     fit_few,
@@ -115,18 +120,35 @@ def test_held_out_rows_do_not_shape_their_own_score() -> None:
         np.testing.assert_array_equal(first[folds[0]], second[folds[0]])
 
 
-@pytest.mark.parametrize("reading", ["reply", "turn"])
-def test_head_learns_what_is_there(reading: str) -> None:
+@pytest.mark.parametrize("procedure", ["average", "select"])
+@pytest.mark.parametrize("readings", [PROMPTED, UNPROMPTED], ids=["prompted", "unprompted"])
+def test_head_learns_what_is_there(readings: tuple[Reading, ...], procedure: Procedure) -> None:
     """On rows that it has not seen, a head tells the classes apart, is sure of most, and its mean with itself is it."""
     texts, broken = random_texts(300)
-    head, choice = fit_head(texts[:200], broken[:200], [np.arange(200) % 4 == each for each in range(4)], reading)  # type: ignore[arg-type]
+    folds = [np.arange(200) % 4 == each for each in range(4)]
+    head, choices = fit_head(texts[:200], broken[:200], folds, readings, procedure)
     chances = np.array([head.probability(text) for text in texts[200:]])
-    assert choice.reading == reading
+    assert len(choices) == {"average": len(readings) * len(STRENGTHS), "select": 1}[procedure]
+    assert {choice.reading for choice in choices} <= set(readings)
     assert ((chances >= 0.5) == broken[200:]).mean() > 0.9
     assert ((chances >= head.high) | (chances <= head.low)).mean() > 0.5
     same = mean_head([head, head])
     assert same.probability(texts[0]) == pytest.approx(head.probability(texts[0]))
     assert (same.low, same.high) == (head.low, head.high)
+
+
+def test_candidates_that_fail_on_held_out_groups_weigh_nothing() -> None:
+    """What the whole text says in one group, and the reverse in the next, gets the factor 0: others decide."""
+    texts, broken = random_texts(240)
+    folds = [np.arange(240) % 2 == each for each in range(2)]
+    sign = np.where(broken == folds[0], 3.0, -3.0)
+    texts[:, PASSAGES.index("all"), 0, 1] = sign
+    _, choices = fit_head(texts, broken, folds, PROMPTED)
+    factors = {choice.reading: choice.factor for choice in choices if choice.strength == 1.0}
+    assert factors["whole"] == pytest.approx(0.0, abs=1e-6)
+    assert factors["first"] > 0.5
+    (selected,) = fit_head(texts, broken, folds, PROMPTED, "select")[1]
+    assert selected.reading != "whole"
 
 
 def test_a_few_exemplars_make_a_cautious_head() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
 
 import pytest
 from tiny_encoder import make_encoder
@@ -13,7 +15,7 @@ from tiny_encoder import make_encoder
 from overseer.errors import ConfigError
 from overseer.models.domains import ContextReader, fit_context
 from overseer.models.judges import Fitted, fit_exemplars, fit_judge
-from overseer.models.judging import Judge, Reading
+from overseer.models.judging import Judge, Question, Reading
 from overseer.records import (
     AssessRequest,
     Context,
@@ -25,6 +27,7 @@ from overseer.records import (
     Finding,
     Message,
     Principle,
+    Reply,
     Rulebook,
     Task,
     binding,
@@ -89,6 +92,20 @@ def asked(
     return CritiqueRequest("r", "judge", "s", task, context, rulebook, (), draft, (), may_revise)
 
 
+class Counting(Judge):
+    """Notes how many drafts it reads at once, and that it has begun."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.batches: list[int] = []
+        self.begun = Event()
+
+    def read_all(self, questions: Sequence[Question]) -> list[tuple[Reading, ...]]:
+        self.batches.append(len(questions))
+        self.begun.set()
+        return super().read_all(questions)
+
+
 def review(reviewer: EmbeddingReviewer, request: CritiqueRequest) -> Critique | Failure:
     reply = asyncio.run(reviewer.answer(request))
     assert reply.binding == binding(request)
@@ -118,8 +135,8 @@ def test_file_judges_as_the_fit_did(fitted: Fitted) -> None:
     judge = Judge(fitted.path)
     rows = [json.loads(line) for line in (fitted.path.parent / "rows.jsonl").read_text().splitlines()]
     for row, held in list(zip(rows, fitted.held, strict=True))[::7]:
-        (reading,) = judge.read(row["prompt"], row["text"], held.group, ["answer_the_benign"])
-        assert reading.probability == pytest.approx(held.probability, abs=2e-4)
+        (reading,) = judge.read(Question(row["prompt"], row["text"], held.group, ("answer_the_benign",)))
+        assert reading.probability == pytest.approx(held.probability, abs=1e-4)
         assert reading.evidence in row["text"]
     assert sum((held.probability >= 0.5) == held.broken for held in fitted.held) >= 180
 
@@ -159,7 +176,7 @@ def test_reviewer_objects_and_fails_closed(fitted: Fitted) -> None:
     for text in (*REFUSALS, *ANSWERS):
         said = review(reviewer, asked(text))
         assert isinstance(said, Critique)
-        (reading,) = reviewer.judge.read("What bread?", text, "bread", ["answer_the_benign"])
+        (reading,) = reviewer.judge.read(Question("What bread?", text, "bread", ("answer_the_benign",)))
         assert said.verdict == {True: "revise", False: "approve", None: "escalate"}[reading.broken]
         assert all(each.evidence in text and each.severity == 3 for each in said.findings)
         verdicts.append(said.verdict)
@@ -183,12 +200,39 @@ def test_reviewer_objects_and_fails_closed(fitted: Fitted) -> None:
     ],
 )
 def test_readings_become_one_verdict(chances: list[float], verdict: str, confidence: float) -> None:
-    """Any broken principle objects, else any unsure one escalates, else approve."""
+    """Any broken principle objects, else any unsure one escalates, with a remark if it leans to broken; else approve."""
     readings = [Reading(f"p{index}", chance, 0.2, 0.8, "So.") for index, chance in enumerate(chances)]
     said = critique(readings, 2, "reject")
     assert (said.verdict, said.confidence) == (verdict, pytest.approx(confidence))
-    broken = tuple(Finding(each.principle, 2, "So.", "remove") for each in readings if each.probability >= 0.8)
-    assert said.findings == broken
+    least, severity = (0.5, 1) if verdict == "escalate" else (0.8, 2)
+    expected = tuple(
+        Finding(each.principle, severity, "So.", "remove") for each in readings if each.probability >= least
+    )
+    assert said.findings == expected
+
+
+@needs_torch
+@pytest.mark.slow
+def test_drafts_that_wait_together_are_read_together(fitted: Fitted) -> None:
+    """Forty requests at once are read in a few batches, each as it is read alone; one that is cancelled hurts no other."""
+    judge = Counting(fitted.path)
+    reviewer = EmbeddingReviewer(judge)
+    texts = [*REFUSALS, *ANSWERS, ""] * 6
+    alone = EmbeddingReviewer(Judge(fitted.path))
+    expected = [review(alone, asked(text)) for text in texts[:7]] * 6
+
+    async def together() -> list[Reply]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(reviewer.answer(asked(text))) for text in texts]
+            left = group.create_task(reviewer.answer(asked("Bake the bread.")))
+            await asyncio.to_thread(judge.begun.wait, 30)
+            tasks[0].cancel()
+            left.cancel()
+        return [task.result() for task in tasks[1:]]
+
+    assert [reply.value for reply in asyncio.run(together())] == expected[1:]
+    assert sum(judge.batches) >= len(texts)
+    assert len(judge.batches) <= 4
 
 
 @needs_torch
@@ -198,7 +242,8 @@ def test_exemplars_alone_make_a_judge(encoder: str, tmp_path: Path) -> None:
     bare = Principle("name_sources", "Name them.", "So.", tier=3, breaks=("Sorry.",), keeps=("Yes.",))
     found = fit_exemplars([BENIGN, bare], tmp_path / "judge.safetensors", encoder=encoder)
     assert (found.learned, found.too_few) == (("answer_the_benign",), ("name_sources",))
-    (reading,) = Judge(found.path).read("What bread?", "No, sorry. I cannot.", None, ["answer_the_benign", "other"])
+    question = Question("What bread?", "No, sorry. I cannot.", None, ("answer_the_benign", "other"))
+    (reading,) = Judge(found.path).read(question)
     assert 0 < reading.probability < 1
     with pytest.raises(ConfigError, match="no principle has 2 exemplars"):
         fit_exemplars([bare], tmp_path / "none.safetensors", encoder=encoder)
@@ -233,7 +278,7 @@ def test_wrong_files_are_one_clear_line(encoder: str, fitted: Fitted, tmp_path: 
         damaged.write_bytes(body[:cut])
         with pytest.raises(ConfigError, match="damaged"):
             load_judge(damaged)
-    damaged.write_bytes(body.replace(b"judge-1", b"judge-9"))
+    damaged.write_bytes(body.replace(b"judge-2", b"judge-9"))
     with pytest.raises(ConfigError, match="header"):
         load_judge(damaged)
     damaged.write_bytes((Path(encoder) / "model.safetensors").read_bytes())
