@@ -184,7 +184,11 @@ class _Reading:
             )
         if human.profile is not None and human.by is None:
             self.problems.append(f"{where}.human.profile: people have no profile (add `by: sim/human` to simulate)")
-        options = _options(human.profile, spec.options)
+        self.problems += [
+            f"{where}.{key}: belongs to a model (a person's stands under `human`)"
+            for key in ("profile", "timeout", "options")
+            if key in spec.model_fields_set
+        ]
         return Agent(
             name,
             human.by or "human",
@@ -193,7 +197,7 @@ class _Reading:
             constitution,
             persons=human.persons,
             timeout=human.timeout,
-            options=options,
+            options=_options(human.profile, {}),
         )
 
     def _model(self, where: str, spec: AgentSpec, whole: HierarchySpec) -> tuple[str, Mapping[str, object]]:
