@@ -144,16 +144,19 @@ def report(splits: Sequence[tuple[tuple[Choice, ...], list[Read]]], names: Seque
     for (chosen, reads), (_, read) in zip(splits, names, strict=True):
         made = f"chose {chosen[0]}" if len(chosen) == 1 else f"{len(chosen)} candidates"
         print(f"  {' + '.join(read)}: {made}")
-        print(f"    {compared(reads)}; {certainty(reads)}")
+        print(f"    {compared(reads)}\n    {certainty(reads)}")
     every = [read for _, reads in splits for read in reads]
-    print(f"  all: {compared(every)}; {certainty(every)}")
+    print(f"  all: {compared(every)}\n    {certainty(every)}")
     return every
 
 
 def compared(reads: Sequence[Read]) -> str:
     rivals = (Rivals(read.row.prompt, read.row.refused, read.judge, read.plain) for read in reads)
     judge, plain, lead = rival_judges(rivals)
-    return f"F1 {brief(plain)} plain, {brief(judge)} judge, lead {brief(lead, sign='+')}, n {len(reads)}"
+    said = against_labels(row._replace(group="") for row in labelled(reads))
+    kappa = next(measure for measure in said if measure.name == "judge_kappa")
+    scores = f"F1 {brief(plain)} plain, {brief(judge)} judge, lead {brief(lead, sign='+')}"
+    return f"{scores}; κ {brief(kappa)}; n {len(reads)}"
 
 
 def certainty(reads: Sequence[Read]) -> str:

@@ -200,21 +200,19 @@ def test_reviewer_objects_and_fails_closed(fitted: Fitted) -> None:
     ],
 )
 def test_readings_become_one_verdict(chances: list[float], verdict: str, confidence: float) -> None:
-    """Any broken principle objects, else any unsure one escalates, with a remark if it leans to broken; else approve."""
+    """Any broken principle objects, else any unsure one escalates, a lean to broken on record, else approve."""
     readings = [Reading(f"p{index}", chance, 0.2, 0.8, "So.") for index, chance in enumerate(chances)]
     said = critique(readings, 2, "reject")
     assert (said.verdict, said.confidence) == (verdict, pytest.approx(confidence))
     least, severity = (0.5, 1) if verdict == "escalate" else (0.8, 2)
-    expected = tuple(
-        Finding(each.principle, severity, "So.", "remove") for each in readings if each.probability >= least
-    )
-    assert said.findings == expected
+    named = [each.principle for each in readings if each.probability >= least]
+    assert said.findings == tuple(Finding(name, severity, "So.", "remove") for name in named)
 
 
 @needs_torch
 @pytest.mark.slow
 def test_drafts_that_wait_together_are_read_together(fitted: Fitted) -> None:
-    """Forty requests at once are read in a few batches, each as it is read alone; one that is cancelled hurts no other."""
+    """Forty requests at once take a few batches, and read as they do alone; cancelled ones hurt no other."""
     judge = Counting(fitted.path)
     reviewer = EmbeddingReviewer(judge)
     texts = [*REFUSALS, *ANSWERS, ""] * 6
