@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ import overseer.exports.export as exports
 from overseer import runs
 from overseer.checking import Checked, check
 from overseer.config.hierarchies import Setup, load_hierarchy
-from overseer.config.hierarchy_schema import Limits, TasksSpec
+from overseer.config.hierarchy_schema import Limits, TasksSpec, TownSpec
 from overseer.errors import ConfigError
 from overseer.hierarchy import Hierarchy
 from overseer.journal import chain, replay
@@ -34,7 +34,7 @@ from overseer.running.asking import Desk, require_reviewers
 from overseer.running.runner import Progress, RunResult, oversee_one, run_tasks
 from overseer.runs import Run, open_run
 from overseer.scenarios import ScenarioResult, run_scenarios
-from overseer.sources import TaskSource, listed, open_source
+from overseer.sources import listed, open_source
 
 T = TypeVar("T")
 Declared = str | Path | Hierarchy
@@ -94,12 +94,12 @@ async def begin(
     begun: Callable[[Run], None] | None = None,
 ) -> Session:
     """As `arun`, with the hooks of a front end: `begun` hears of the run once it has a folder, `stop` ends it early."""
-    overrides = [*overrides, *_task_overrides(tasks, count)]
-    setup = _declared(hierarchy, overrides)
-    source = _source(hierarchy, setup, tasks)
+    setup, settings = _declared(hierarchy, overrides, tasks, count)
+    listing = tasks is None or isinstance(tasks, str | Path)
+    source = open_source(setup.tasks, setup.beside) if listing else listed(tasks)
     key = runs.audit_key(seed)
     bound = _bound(setup, key, reviewers)  # before anything is written: what cannot run leaves nothing behind
-    made = runs.make_run(Path(out), setup, source, overrides, key, seed)
+    made = runs.make_run(Path(out), setup, source, settings, key, seed, reviewers or ())
     if begun is not None:
         begun(made)
     return Session(made, await _drive(made, bound, stop, progress))
@@ -116,12 +116,15 @@ async def go_on(
     begun: Callable[[Run], None] | None = None,
 ) -> Session:
     """As `aresume`, with the hooks of a front end."""
+    given = reviewers or {}
     if fork:
-        found = runs.fork(Path(path))
+        planned = runs.fork(Path(path), overrides)
+        bound = _bound(planned.setup, planned.key, given)
+        found = planned.make(given)
     else:
         found = open_run(Path(path), overrides)
-        runs.check_unchanged(found)
-    bound = _bound(found.setup, found.manifest.audit_key, reviewers)
+        runs.check_unchanged(found, given)
+        bound = _bound(found.setup, found.manifest.audit_key, given)
     if begun is not None:
         begun(found)
     return Session(found, await _drive(found, bound, stop, progress))
@@ -150,27 +153,23 @@ async def _drive(
         )
 
 
-def _declared(hierarchy: Declared, overrides: Sequence[str]) -> Setup:
+def _declared(
+    hierarchy: Declared, overrides: Sequence[str], tasks: Tasks = None, count: int | None = None
+) -> tuple[Setup, list[str]]:
+    """What is to be run, and the settings of its YAML that the manifest keeps and a resume repeats."""
+    if count is not None and tasks is not None:
+        raise ConfigError("count: is of Town's tasks (leave it out where tasks are given)")
+    if count is not None and count < 1:
+        raise ConfigError(f"count: {count} leaves nothing to do (at least 1)")
+    file = str(Path(tasks).resolve()) if isinstance(tasks, str | Path) else None
     if isinstance(hierarchy, Hierarchy):
         if overrides:
             raise ConfigError("overrides: belong to a YAML file, not to a hierarchy built by a program")
-        return Setup(hierarchy, TasksSpec(), Limits(), (), (), hierarchy.warnings, Path())
-    return load_hierarchy(hierarchy, overrides)
-
-
-def _task_overrides(tasks: Tasks, count: int | None) -> list[str]:
-    """What `tasks` and `count` say, as settings that the manifest keeps and a resume repeats."""
-    if isinstance(tasks, str | Path):
-        return [f"tasks.file={json.dumps(str(Path(tasks).resolve()))}", "tasks.town="]
-    return [] if count is None else [f"tasks.town.count={count}"]
-
-
-def _source(hierarchy: Declared, setup: Setup, tasks: Tasks) -> TaskSource:
-    if tasks is not None and not isinstance(tasks, str | Path):
-        return listed(tasks)
-    if isinstance(hierarchy, Hierarchy) and tasks is not None:
-        return open_source(TasksSpec(file=str(Path(tasks).resolve())), Path())
-    return open_source(setup.tasks, setup.beside)
+        spec = TasksSpec(file=file) if file or count is None else TasksSpec(town=TownSpec(count=count))
+        return Setup(hierarchy, spec, Limits(), (), (), hierarchy.warnings, Path()), []
+    settings = [*overrides, *([f"tasks.file={json.dumps(file)}", "tasks.town="] if file else [])]
+    settings += [] if count is None else [f"tasks.town.count={count}"]
+    return load_hierarchy(hierarchy, settings), settings
 
 
 def _blocking(work: Coroutine[Any, Any, T]) -> T:
@@ -202,19 +201,21 @@ def _blocking(work: Coroutine[Any, Any, T]) -> T:
 class Service:
     """A hierarchy ready to oversee tasks one by one; every agent, people too, is bound to a reviewer."""
 
-    def __init__(self, hierarchy: Hierarchy, audit: Audit, reviewers: Mapping[str, Reviewer], desk: Desk) -> None:
+    def __init__(self, hierarchy: Hierarchy, audit: Audit, desk: Desk) -> None:
         self._hierarchy = hierarchy
         self._audit = audit
-        self._reviewers = reviewers
         self._desk = desk
         self._places = 0
 
     async def oversee(self, task: str | Task) -> Episode:
-        """Take one task all the way. Tasks may be overseen side by side; places count in the order of the calls."""
+        """Take one task all the way. Tasks may be overseen side by side.
+
+        Places count in the order of the calls, whatever place a `Task` came with: `every: n` hangs on them.
+        """
         place, self._places = self._places, self._places + 1
         if isinstance(task, str):
             task = Task(f"task-{place}", (Message("user", task),), place)
-        return await oversee_one(task, self._hierarchy, self._audit, self._reviewers, desk=self._desk)
+        return await oversee_one(replace(task, place=place), self._hierarchy, self._audit, self._desk)
 
 
 @asynccontextmanager
@@ -229,11 +230,11 @@ async def open(
 
     The input is open: `every: n` counts places by submission. Nothing is journalled; the program keeps the episodes.
     """
-    setup = _declared(hierarchy, overrides)
+    setup, _ = _declared(hierarchy, overrides)
     key = runs.audit_key(seed)
     bound = _bound(setup, key, reviewers)
     require_reviewers(setup.hierarchy, bound, persons=True)
-    yield Service(setup.hierarchy, Audit(key, None), bound, Desk(setup.hierarchy, bound, setup.limits))
+    yield Service(setup.hierarchy, Audit(key, None), Desk(setup.hierarchy, bound, setup.limits))
 
 
 # --- reading what a run left ---------------------------------------------------------------------------------------

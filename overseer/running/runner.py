@@ -103,38 +103,17 @@ async def run_tasks(
     )
 
 
-async def oversee_one(
-    task: Task,
-    hierarchy: Hierarchy,
-    audit: Audit,
-    reviewers: Mapping[str, Reviewer],
-    journal: Journal | None = None,
-    *,
-    desk: Desk | None = None,
-    oversee: Oversee = oversee_task,
-) -> Episode:
+async def oversee_one(task: Task, hierarchy: Hierarchy, audit: Audit, desk: Desk) -> Episode:
     """Take one task all the way, for a program's own service: persons are asked as models are, without a queue.
 
-    Every agent needs a reviewer, people too. A service hands in one `desk` for all its tasks, so that limits hold over
-    all of them. With a journal, each reply is durable before it enters the generator.
+    Every agent, people too, needs a reviewer at the desk. Nothing is journalled; still, what enters the generator is
+    what a journal would give back.
     """
-    if desk is None:
-        require_reviewers(hierarchy, reviewers, persons=True)
-        desk = Desk(hierarchy, reviewers, Limits())
-    if journal is not None and journal.reader.history(task.id) is not None:
-        raise JournalError(f"task {task.id!r} stands in the journal already (give each task an id of its own)")
-    way = Way(task, oversee(task, hierarchy, audit))
-    events = [task_event(task)]
+    way = Way(task, oversee_task(task, hierarchy, audit))
     while way.episode is None:
         replies = await desk.ask(way.fresh)
-        heard = [told(task, request, reply) for request, reply in zip(way.fresh, replies, strict=True)]
-        if journal is not None:
-            await journal.append([*events, *(event for event, _ in heard)])
-            events = []
-        way.hear([reply for _, reply in heard])
+        way.hear([told(task, request, reply)[1] for request, reply in zip(way.fresh, replies, strict=True)])
         way.go_on()
-    if journal is not None:
-        await journal.append([*events, end_event(way)])
     return way.episode
 
 
@@ -158,6 +137,8 @@ class _Run:
     queue: list[Parked] = field(default_factory=list)
     kept: dict[str, Way] = field(default_factory=dict)
     under_way: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
+    """The tasks of the queue, by id: one that comes again is no second task."""
     started: float = field(default_factory=time.monotonic)
     told: float = 0.0
     ended_here: int = 0
@@ -199,10 +180,10 @@ class _Run:
 
     def _begin(self, task: Task) -> Way | None:
         """A task's way from where the journal ends; None if it has ended."""
+        if task.id in self.under_way or task.id in self.waiting:
+            raise ConfigError(f"task {task.id!r} comes twice in the input (give each task an id of its own)")
         if task.id in self.kept:
             return self.kept.pop(task.id)
-        if task.id in self.under_way:
-            raise ConfigError(f"task {task.id!r} comes twice in the input (give each task an id of its own)")
         body = task_event(task).body
         if self.journal.ended_before(task_key(body)):
             self.ended += 1
@@ -250,6 +231,7 @@ class _Run:
             self.pending_person += 1
             return
         self.queue.append(parked(way.task, way.wave, looks))
+        self.waiting.add(way.task.id)
         if len(self.kept) < KEPT:
             self.kept[way.task.id] = way
 
@@ -279,6 +261,7 @@ class _Run:
             if self.stop.is_set():
                 self.left += len(wave) - number + 1
                 break
+            self.waiting.discard(each.task)
             way = self.kept.get(each.task) or self._begin(self._task(each.task))
             assert way is not None, "a parked task has not ended"
             self.under_way.discard(each.task)

@@ -47,6 +47,7 @@ from overseer.records import (
     Text,
     binding,
 )
+from overseer.running.asking import Desk
 from overseer.running.runner import KEPT, Progress, RunResult, oversee_one, run_tasks
 
 
@@ -109,21 +110,12 @@ def test_completion_order_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_one_task_alone(tmp_path: Path) -> None:
-    """A service takes one task all the way, persons included, with or without a journal; ids are not used twice."""
+    """A service takes one task all the way, persons included, to the episode that a run comes to."""
     over, run = hierarchy(every=1), new_run(tmp_path)
     (task,) = tasks(1)
-
-    async def session() -> tuple[Episode, Episode]:
-        alone = await oversee_one(task, over, audit(1), reviewers(over))
-        with open_journal(run) as journal:
-            kept = await oversee_one(task, over, audit(1), reviewers(over), journal)
-            with pytest.raises(JournalError, match="already"):
-                await oversee_one(task, over, audit(1), reviewers(over), journal)
-        return alone, kept
-
-    alone, kept = asyncio.run(session())
-    assert alone == kept
-    assert read_episodes(run, over, 1) == [kept]
+    alone = asyncio.run(oversee_one(task, over, audit(1), Desk(over, reviewers(over), Limits())))
+    assert run_all(run, over, count=1).ended == 1
+    assert read_episodes(run, over, 1) == [alone]
 
 
 # --- bounds --------------------------------------------------------------------------------------------------------
@@ -281,13 +273,17 @@ def test_agents_without_a_reviewer_are_all_named(tmp_path: Path) -> None:
     assert [problem.split(":")[0] for problem in error.value.problems] == ["agents.bob", "agents.lead"]
 
 
-def test_same_id_twice_is_an_error(tmp_path: Path) -> None:
-    """Two tasks of one id cannot be told apart in the record."""
-    over, run = hierarchy(), new_run(tmp_path)
+@pytest.mark.parametrize("every", [None, 1], ids=["ended", "parked"])
+@pytest.mark.parametrize("same", [False, True], ids=["other-words", "same-words"])
+def test_same_id_twice_is_an_error(tmp_path: Path, every: int | None, same: bool) -> None:
+    """Two tasks of one id cannot be told apart in the record: also where the first waits for a person meanwhile."""
+    over, run = hierarchy(every=every), new_run(tmp_path)
     first, second = tasks(2)
-    twin = Task(first.id, second.messages, second.place)
+    twin = first if same else Task(first.id, second.messages, second.place)
     with pytest.raises((ConfigError, JournalError), match=r"task/0.*(twice|another place)"):
         run_all(run, over, source=[first, twin])
+    with open_reader(run) as reader:
+        assert list(reader.rulings()) == []
 
 
 def test_task_that_cannot_be_stored_is_named(tmp_path: Path) -> None:
