@@ -95,8 +95,10 @@ async def begin(
 ) -> Session:
     """As `arun`, with the hooks of a front end: `begun` hears of the run once it has a folder, `stop` ends it early."""
     setup, settings = _declared(hierarchy, overrides, tasks, count)
-    listing = tasks is None or isinstance(tasks, str | Path)
-    source = open_source(setup.tasks, setup.beside) if listing else listed(tasks)
+    if tasks is None or isinstance(tasks, str | Path):
+        source = open_source(setup.tasks, setup.beside, _file(setup))
+    else:
+        source = listed(tasks)
     key = runs.audit_key(seed)
     bound = _bound(setup, key, reviewers)  # before anything is written: what cannot run leaves nothing behind
     made = runs.make_run(Path(out), setup, source, settings, key, seed, reviewers or ())
@@ -131,7 +133,12 @@ async def go_on(
 
 
 def _bound(setup: Setup, key: str, reviewers: Given | None) -> dict[str, Reviewer]:
-    return bind(setup.hierarchy.agents, runs.simulation_seed(key), setup.beside, reviewers or {})
+    return bind(setup.hierarchy.agents, runs.simulation_seed(key), setup.beside, reviewers or {}, _file(setup))
+
+
+def _file(setup: Setup) -> str:
+    """How messages begin: with the hierarchy's file, where there is one."""
+    return f"{setup.files[0]}: " if setup.files else ""
 
 
 async def _drive(

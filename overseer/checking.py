@@ -15,6 +15,7 @@ from overseer.errors import ConfigError
 from overseer.hierarchy import Hierarchy
 from overseer.reviewers.binding import Given, bind
 from overseer.scenarios import check_scenario
+from overseer.sources import open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,9 @@ def check(path: str | Path) -> Checked:
         return Checked(path, "scenario", check_scenario(path), ())
     try:
         setup = load_hierarchy(path)
-        bind(setup.hierarchy.agents, "check", setup.beside, _unbound(setup.hierarchy))
+        bind(setup.hierarchy.agents, "check", setup.beside, _unbound(setup.hierarchy), f"{path}: ")
+        if setup.tasks.file is None:  # a file of tasks may come later, or by `--tasks`
+            open_source(setup.tasks, setup.beside, f"{path}: ")
     except ConfigError as error:
         return Checked(path, "hierarchy", error.problems, ())
     return Checked(path, "hierarchy", (), setup.warnings)

@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from secrets import token_hex
 
 from overseer import preferences
 from overseer.config.hierarchies import Setup, load_hierarchy
-from overseer.errors import ConfigError, JournalError
+from overseer.errors import ConfigError, JournalError, Malformed
 from overseer.journal import replay
+from overseer.journal.chain import RESTORE
 from overseer.journal.run_folder import (
     CONFIG,
     Manifest,
@@ -27,6 +28,7 @@ from overseer.journal.run_folder import (
     create_run,
     fork_run,
     identity,
+    identity_of,
     manifest_digest,
     read_manifest,
 )
@@ -36,9 +38,13 @@ from overseer.models.recorded import Columns, Labels
 from overseer.oversight.generator import oversee
 from overseer.records import Audit, Episode, Failure, Grade, PreferencePair, Reply, Request, Task, Usage, text_hash
 from overseer.sources import TaskSource, open_source
+from overseer.sources import kept as kept_tasks
 
-OPERATIONAL = re.compile(r"(limits\.|oversees\.\d+\.budget\.|agents\.[^.=]+\.(timeout|human\.timeout)=)")
+OPERATIONAL = re.compile(r"(limits\.|oversees\.\d+\.budget[.=]|policy\.timeout=|agents\.[^.=]+\.(human\.)?timeout=)")
 """What `--set` may change of a run that has begun: it changes no decision."""
+LISTED = "listed tasks.jsonl"
+LISTED_ROLE = f"file {LISTED}"
+"""Under what name a run keeps the tasks that a program listed."""
 
 Graded = tuple[Episode, Grade | None, Grade | None]
 """An episode with the truth of its last and of its first draft."""
@@ -187,10 +193,18 @@ def simulation_seed(key: str) -> str:
     return sha256(f"simulation {key}".encode()).hexdigest()[:32]
 
 
-def make_run(root: Path, setup: Setup, source: TaskSource, overrides: Sequence[str], key: str, seed: int | None) -> Run:
-    """The folder of a new run, whose chance `key` decides."""
+def make_run(
+    root: Path,
+    setup: Setup,
+    source: TaskSource,
+    overrides: Sequence[str],
+    key: str,
+    seed: int | None,
+    given: Collection[str] = (),
+) -> Run:
+    """The folder of a new run, whose chance `key` decides. `given`: for whom a program answers."""
     root.mkdir(parents=True, exist_ok=True)
-    inputs, config = _inputs(setup, source, overrides)
+    inputs, config = _inputs(setup, source, overrides, given)
     path = create_run(
         root,
         setup.hierarchy.name,
@@ -205,64 +219,121 @@ def make_run(root: Path, setup: Setup, source: TaskSource, overrides: Sequence[s
 
 
 def open_run(path: Path, overrides: Sequence[str] = ()) -> Run:
-    """A run from its folder: its own copies of the files that it was made of. `overrides`: operational ones only."""
+    """A run from its folder: its own copies of the files that it was made of. `overrides`: operational ones only.
+
+    Raises `JournalError` if a copy is not what the manifest says.
+    """
     manifest = read_manifest(path)
     for override in overrides:
         if not OPERATIONAL.match(override):
             raise ConfigError(
                 f"--set {override}: a run that has begun changes budgets, timeouts and limits only (or fork it)"
             )
+    origin, begun = _origin(path, manifest)
+    common = origin.parents[len(PurePosixPath(manifest.inputs["entry"]).parts) - 1]
+    for role, held in manifest.inputs.items():
+        copy = path / CONFIG / role.removeprefix("file ")
+        if role.startswith("file ") and _identity(copy) != held:
+            raise JournalError(f"{copy}: changed since this run began ({RESTORE})")
+
+    def kept(file: Path) -> Path:
+        return path / CONFIG / os.path.relpath(_placed(file), common)
+
+    setup = load_hierarchy(origin, [*begun, *overrides], kept)
+    source = _source(path, manifest, setup)
+    if source.digest != manifest.inputs["tasks"]:
+        raise JournalError(f"{path}: its tasks changed since this run began (restore their file, or fork the run)")
+    return Run(path, manifest, setup, source)
+
+
+def _origin(path: Path, manifest: Manifest) -> tuple[Path, list[str]]:
+    """The hierarchy's file that a run was made from, and the settings that came on top."""
+    if "origin" not in manifest.inputs:
+        raise JournalError(f"{path}: was made by a program, not from YAML (read it there)")
+    return Path(manifest.inputs["origin"]), json.loads(manifest.inputs["set"])
+
+
+def _source(path: Path, manifest: Manifest, setup: Setup) -> TaskSource:
+    if not (path / CONFIG / LISTED).exists() or LISTED_ROLE not in manifest.inputs:
+        return open_source(setup.tasks, setup.beside)
     try:
-        entry, origin = manifest.inputs["entry"], Path(manifest.inputs["origin"])
-        begun = json.loads(manifest.inputs["set"])
-    except KeyError as error:
-        raise JournalError(f"{path}: was made by a program, not from YAML (read it there)") from error
-    setup = load_hierarchy(path / CONFIG / entry, [*begun, *overrides], beside=origin.parent)
-    return Run(path, manifest, setup, open_source(setup.tasks, origin.parent))
+        return kept_tasks((path / CONFIG / LISTED).read_bytes())
+    except Malformed as error:
+        raise JournalError(f"{path / CONFIG / LISTED}: {error} ({RESTORE})") from error
 
 
-def check_unchanged(run: Run) -> None:
-    """Raises `JournalError` if a file that the run was made of is another one now, here or where it came from."""
-    overrides = json.loads(run.manifest.inputs["set"])
-    inputs, _ = _inputs(run.setup, run.source, overrides, run.path / CONFIG)
+def check_unchanged(run: Run, given: Collection[str] = ()) -> None:
+    """Raises `JournalError` if what a run was made of is another thing now.
+
+    That is each file where it came from, its tasks, and for whom a program answers (`given`): nobody else may step in.
+    """
+    origin, overrides = _origin(run.path, run.manifest)
     held = run.manifest.inputs
-    inputs.update({role: held[role] for role in ("entry", "origin")})
+    setup = load_hierarchy(origin, overrides) if origin.exists() else run.setup
+    inputs, _ = _inputs(setup, run.source, overrides, given)
+    if setup is run.setup:  # the originals are gone; the copies were compared when the run was opened
+        inputs |= {role: held[role] for role in held if role.startswith("file ") or role in ("entry", "origin")}
     check_inputs(run.path, inputs)
-    origin = Path(held["origin"])
-    if origin.exists():
-        now, _ = _inputs(load_hierarchy(origin, overrides), run.source, overrides)
-        check_inputs(run.path, now)
 
 
-def fork(path: Path) -> Run:
-    """A new run of the files as they are now, with the old one's seed and audit key; answers nothing of the old one."""
+def fork(path: Path, overrides: Sequence[str] = ()) -> Fork:
+    """What a new run of the files as they are now would be made of, with further settings on top."""
     manifest = read_manifest(path)
-    origin, overrides = Path(manifest.inputs["origin"]), json.loads(manifest.inputs["set"])
-    setup = load_hierarchy(origin, overrides)
-    source = open_source(setup.tasks, origin.parent)
-    inputs, config = _inputs(setup, source, overrides)
-    forked = fork_run(path, inputs=inputs, config=config, now=datetime.now(UTC), token=token_hex(3))
-    return Run(forked, read_manifest(forked), setup, source)
+    origin, begun = _origin(path, manifest)
+    setup = load_hierarchy(origin, [*begun, *overrides])
+    return Fork(path, manifest.audit_key, setup, _source(path, manifest, setup), (*begun, *overrides))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fork:
+    """A run that is about to be made after another, with its seed and audit key; it takes over none of its answers."""
+
+    parent: Path
+    key: str
+    setup: Setup
+    source: TaskSource
+    overrides: tuple[str, ...]
+
+    def make(self, given: Collection[str] = ()) -> Run:
+        """The new run's folder, beside its parent's."""
+        inputs, config = _inputs(self.setup, self.source, self.overrides, given)
+        made = fork_run(self.parent, inputs=inputs, config=config, now=datetime.now(UTC), token=token_hex(3))
+        return Run(made, read_manifest(made), self.setup, self.source)
 
 
 def _inputs(
-    setup: Setup, source: TaskSource, overrides: Sequence[str], root: Path | None = None
+    setup: Setup, source: TaskSource, overrides: Sequence[str], given: Collection[str]
 ) -> tuple[dict[str, str], dict[str, bytes]]:
     """What identifies a run's inputs, and verbatim copies of its files under relative paths that keep their links."""
+    inputs = {"tasks": source.digest}
+    if given:
+        inputs["given"] = ", ".join(sorted(given))
     if not setup.files:
-        return {"hierarchy": f"python {setup.hierarchy.name}", "tasks": source.digest}, {}
-    files = [file.resolve() for file in setup.files]
-    common = root.resolve() if root else Path(os.path.commonpath([file.parent for file in files]))
+        return {"hierarchy": f"python {setup.hierarchy.name}", **inputs}, {}
+    files = [_placed(file) for file in setup.files]
+    common = Path(os.path.commonpath([file.parent for file in files]))
     named = {file.relative_to(common).as_posix(): file for file in files}
-    inputs = {f"file {name}": identity(file) for name, file in named.items()}
-    inputs |= {f"weights {weights.name}": identity(weights) for weights in setup.weights}
+    config = {name: file.read_bytes() for name, file in named.items() if file.exists()}
+    inputs |= {f"file {name}": identity_of(content) for name, content in config.items()}
+    inputs |= {f"weights {weights.name}": _identity(weights) or "gone" for weights in setup.weights}
     inputs |= {
         "entry": files[0].relative_to(common).as_posix(),
         "origin": str(files[0]),
         "set": json.dumps(list(overrides)),
-        "tasks": source.digest,
     }
-    return inputs, {name: file.read_bytes() for name, file in named.items()}
+    if source.copy is not None:
+        config[LISTED] = source.copy
+        inputs[LISTED_ROLE] = identity_of(source.copy)
+    return inputs, config
+
+
+def _placed(file: Path) -> Path:
+    """A file's absolute path; a link stays one, since what a file names is found beside the link."""
+    return file.parent.resolve() / file.name
+
+
+def _identity(file: Path) -> str | None:
+    return identity(file) if file.is_file() else None
 
 
 def operational(setup: Setup) -> dict[str, object]:

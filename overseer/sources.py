@@ -13,7 +13,8 @@ from pathlib import Path
 from overseer import town
 from overseer.config.hierarchy_schema import TasksSpec, TownSpec
 from overseer.declaration import unknown
-from overseer.errors import ConfigError
+from overseer.errors import ConfigError, Malformed
+from overseer.journal.encoding import decode_task, encode_task
 from overseer.models.recorded import Columns, Labels, grader, read_labels, read_rows, survey
 from overseer.records import Grade, Message, Task
 
@@ -25,6 +26,7 @@ class TaskSource:
     """Tasks in order and how many; `digest` identifies them, so that a resumed run draws the same.
 
     `labels` are what people said of recorded answers, by task id; `grader` the ground truth, where there is one.
+    `copy`: the tasks themselves, where nothing but a program's list holds them; a run keeps it.
     """
 
     digest: str
@@ -32,29 +34,33 @@ class TaskSource:
     tasks: Callable[[], Iterator[Task]]
     labels: Callable[[], Mapping[str, Labels]]
     grader: Callable[[], Grader]
+    copy: bytes | None = None
 
 
-def open_source(spec: TasksSpec, beside: Path) -> TaskSource:
-    """The source that a hierarchy's `tasks` describe; files are found beside its own. Raises `ConfigError`."""
+def open_source(spec: TasksSpec, beside: Path, where: str = "") -> TaskSource:
+    """The source that a hierarchy's `tasks` describe; files are found beside its own.
+
+    Raises `ConfigError`, whose messages begin with `where` if it is the YAML that is wrong.
+    """
     if spec.file is not None:
         path = Path(spec.file)
         return rows(path if path.is_absolute() else beside / path, spec.columns)
-    return from_town(spec.town or TownSpec())
+    return from_town(spec.town or TownSpec(), where)
 
 
-def from_town(spec: TownSpec) -> TaskSource:
+def from_town(spec: TownSpec, where: str = "") -> TaskSource:
     """Town's tasks: the environments in turn, each counted through from 0."""
     environments = [spec.environment] if isinstance(spec.environment, str) else list(spec.environment)
     shares = town.Shares(spec.shares.benign, spec.shares.careless, spec.shares.harmful)
     problems = [
-        f"tasks.town.environment: {unknown('environment', name, list(town.ENVIRONMENTS))}"
+        f"{where}tasks.town.environment: {unknown('environment', name, list(town.ENVIRONMENTS))}"
         for name in environments
         if name not in town.ENVIRONMENTS
     ]
     if spec.domain is not None and spec.domain not in town.DOMAINS:
-        problems.append(f"tasks.town.domain: {unknown('domain', spec.domain, town.DOMAINS)}")
+        problems.append(f"{where}tasks.town.domain: {unknown('domain', spec.domain, town.DOMAINS)}")
     if sum(spec.shares.model_dump().values()) != 100:
-        problems.append("tasks.town.shares: must add up to 100")
+        problems.append(f"{where}tasks.town.shares: must add up to 100")
     if problems:
         raise ConfigError(problems)
 
@@ -87,5 +93,18 @@ def listed(given: Sequence[str | Task]) -> TaskSource:
     )
     if len({task.id for task in tasks}) < len(tasks):
         raise ConfigError("tasks: two tasks share an id (an id is a task's identity; number them)")
-    digest = sha256(repr(tasks).encode("utf-8", "surrogatepass")).hexdigest()
-    return TaskSource(f"listed {digest}", len(tasks), lambda: iter(tasks), dict, lambda: lambda task, text: None)
+    try:
+        copy = "".join(f"{encode_task(task)}\n" for task in tasks).encode()
+    except Malformed as error:
+        raise ConfigError(f"tasks: {error}") from None
+    return _held(tasks, copy)
+
+
+def kept(copy: bytes) -> TaskSource:
+    """The tasks that a program listed, from the copy that a run kept of them. Raises `Malformed` if it is none."""
+    return _held([decode_task(line) for line in copy.splitlines()], copy)
+
+
+def _held(tasks: Sequence[Task], copy: bytes) -> TaskSource:
+    digest = f"listed {sha256(copy).hexdigest()}"
+    return TaskSource(digest, len(tasks), lambda: iter(tasks), dict, lambda: lambda task, text: None, copy)

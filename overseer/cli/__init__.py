@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def dispatch(arguments: list[str]) -> int:
     """Run a verb; its exit code. Expected errors are said in one line each on stderr."""
     try:
-        code = overseer.main(arguments, prog_name="overseer", standalone_mode=False)
+        code = overseer.main(arguments or ["--help"], prog_name="overseer", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.Abort:

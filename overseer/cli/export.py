@@ -12,6 +12,7 @@ from overseer import api
 from overseer.cli.console import mode, say, ui_option
 from overseer.cli.exits import OK
 from overseer.exports.export import Format, What
+from overseer.reports.safe import safe
 
 SUFFIXES = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
@@ -33,6 +34,6 @@ def command(run: Path, what: What, form: Format | None, out: Path | None, ui: st
     if mode(ui) == "json":
         print(json.dumps({"path": str(written.path), "card": str(written.card), "rows": written.rows}))
     else:
-        print(f"{written.rows:,} {what} in {written.path}")
+        print(f"{written.rows:,} {what} in {safe(str(written.path))}")
         say(f"data card: {written.card}")
     return OK

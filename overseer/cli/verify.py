@@ -11,6 +11,7 @@ import click
 from overseer import api
 from overseer.cli.console import mode, ui_option
 from overseer.cli.exits import OK
+from overseer.reports.safe import safe
 
 
 @click.command(name="verify")
@@ -30,7 +31,9 @@ def command(run: Path, rerun: float, ui: str) -> int:
         print(json.dumps({"run": str(run), "rerun": found.rerun, **asdict(found.chain)}))
         return OK
     chain = found.chain
-    print(f"{run}: whole. {chain.events:,} events, {chain.ended:,} of {chain.tasks:,} tasks begun have ended.")
+    print(
+        f"{safe(str(run))}: whole. {chain.events:,} events, {chain.ended:,} of {chain.tasks:,} tasks begun have ended."
+    )
     print(f"chain {chain.hash}")
     if rerun:
         print(f"{found.rerun:,} episodes derived again from their replies: all as they were decided.")

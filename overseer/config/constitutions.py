@@ -7,7 +7,7 @@ whole. Knows no hierarchy and no task.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -140,16 +140,19 @@ def check_constitution(path: Path | str) -> tuple[tuple[str, ...], tuple[str, ..
         return error.problems, ()
 
 
-def read_constitution(path: Path | str) -> Loaded:
-    """As `load_constitution`, with the files read and the warnings."""
-    gathering = _Gathering()
+def read_constitution(path: Path | str, kept: Callable[[Path], Path] = Path) -> Loaded:
+    """As `load_constitution`, with the files read and the warnings.
+
+    `kept` says where a file's copy lies, for those who read what once stood at these paths.
+    """
+    gathering = _Gathering(kept)
     gathering.gather(Path(path), ())
     return _loaded(gathering)
 
 
 def constitution_of(document: Document, path: Path) -> Loaded:
     """As `read_constitution`, of a tree that stands in the file `path` among other things."""
-    gathering = _Gathering()
+    gathering = _Gathering(Path)
     gathering.take(document, path, ())
     return _loaded(gathering)
 
@@ -163,7 +166,7 @@ def _loaded(gathering: _Gathering) -> Loaded:
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     warnings = _tell(gathering.files, (flaw for flaw in found if flaw.severity == "warning"))
-    return Loaded(constitution, tuple(Path(one.document.file) for one in gathering.files), tuple(warnings))
+    return Loaded(constitution, tuple(one.path for one in gathering.files), tuple(warnings))
 
 
 def constitution_schema() -> dict[str, Any]:
@@ -177,6 +180,7 @@ def constitution_schema() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _File:
+    path: Path
     document: Document
     spec: ConstitutionFile
 
@@ -185,6 +189,7 @@ class _File:
 class _Gathering:
     """Files read so far, each once, parents before children; and the problems of all."""
 
+    kept: Callable[[Path], Path]
     files: list[_File] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
@@ -196,7 +201,7 @@ class _Gathering:
             return
         self.seen.add(identity)
         try:
-            document = read(path)
+            document = read(self.kept(path))
         except ConfigError as error:
             self.problems.extend(error.problems)
             return
@@ -213,7 +218,7 @@ class _Gathering:
         for place, parent in enumerate(parents):
             key: KeyPath = ("extends",) if isinstance(spec.extends, str) else ("extends", place)
             self._follow(document, key, Path(os.path.normpath(path.parent / parent)), chain)
-        self.files.append(_File(document, spec))
+        self.files.append(_File(path, document, spec))
 
     def _follow(self, document: Document, key: KeyPath, parent: Path, chain: tuple[str, ...]) -> None:
         identity = os.path.realpath(parent)
@@ -222,7 +227,7 @@ class _Gathering:
             self.problems += lines_of(document, [(key, f"a circle: {circle}")])
         elif len(chain) >= MAX_CHAIN:
             self.problems += lines_of(document, [(key, f"over {MAX_CHAIN} files extend one another")])
-        elif not os.path.isfile(parent):
+        elif not os.path.isfile(self.kept(parent)):
             remedy = near(parent.name, (one.name for one in parent.parent.glob("*.y*ml")))
             self.problems += lines_of(document, [(key, f"no such file: {parent}{remedy}")])
         else:

@@ -6,7 +6,9 @@ settings (`tasks`, `limits`) stand beside the hierarchy, never in it: they chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,10 @@ POLICY = "policy"
 ASSESSOR = "context"
 """The name of the agent that stands for `context: {by: embed/FILE}`."""
 
+Kept = Callable[[Path], Path]
+"""Where a file's copy lies, for those who read what once stood at these paths; `Path` where it stands there still."""
+_KEY = r'(?:"[^"]+"|[^."=]+)'
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -54,38 +60,48 @@ class Setup:
     beside: Path
 
 
-def load_hierarchy(path: Path | str, overrides: Sequence[str] = (), beside: Path | None = None) -> Setup:
+def load_hierarchy(path: Path | str, overrides: Sequence[str] = (), kept: Kept = Path) -> Setup:
     """Read and check a hierarchy's file, with `a.b=c` overrides set first.
 
-    Weights that it names are found from the folder `beside`: the file's own, unless the file is a copy.
     Raises `ConfigError` with every problem found in the file, its constitutions and its juries.
     """
     path = Path(path)
-    return hierarchy_of(read(path), path, overrides, beside)
+    return hierarchy_of(read(kept(path)), path, overrides, kept=kept)
 
 
 def hierarchy_of(
     document: Document,
     path: Path,
     overrides: Sequence[str] = (),
-    beside: Path | None = None,
+    *,
     constitution: Loaded | None = None,
+    kept: Kept = Path,
 ) -> Setup:
     """As `load_hierarchy`, of a tree that stands in the file `path`, alone or (a scenario's) among other things.
 
     `constitution`: read already, and in the place of whatever the tree names.
     """
+    problems: list[str] = []
     for override in overrides:
-        _override(document, override)
-    return _Reading(path, beside or path.parent, constitution).setup(validate(document, HierarchySpec))
+        try:
+            _override(document, override)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return _Reading(path, constitution, kept).setup(validate(document, HierarchySpec))
 
 
 def _override(document: Document, override: str) -> None:
-    """Set `a.b.0.c=value` in a document's tree; the value is read as YAML."""
-    keys, equals, value = override.partition("=")
-    if not equals or not keys:
+    """Set `a.b.0.c=value` in a document's tree; the value is read as YAML. A key that holds dots stands in quotes."""
+    form = re.fullmatch(rf"({_KEY}(?:\.{_KEY})*)=(.*)", override, flags=re.DOTALL)
+    if form is None:
         raise ConfigError(f"--set {override}: not of the form a.b=value")
-    *above, last = keys.split(".")
+    *above, last = [key.strip('"') for key in re.findall(_KEY, form[1])]
+    try:
+        value = parse_scalar(form[2])
+    except ConfigError:
+        raise ConfigError(f"--set {override}: the value is not YAML (put a text in quotes)") from None
     place: Any = document.tree
     for key in above:
         if isinstance(place, list) and key.isdigit() and int(key) < len(place):
@@ -97,9 +113,9 @@ def _override(document: Document, override: str) -> None:
         else:
             raise ConfigError(f"--set {override}: {key!r} names nothing there")
     if isinstance(place, list) and last.isdigit() and int(last) < len(place):
-        place[int(last)] = parse_scalar(value)
+        place[int(last)] = value
     elif isinstance(place, dict):
-        place[last] = parse_scalar(value)
+        place[last] = value
     else:
         raise ConfigError(f"--set {override}: {last!r} names nothing there")
 
@@ -107,20 +123,21 @@ def _override(document: Document, override: str) -> None:
 class _Reading:
     """Turns one parsed file into a `Setup`, gathering problems and the files read on the way."""
 
-    def __init__(self, path: Path, beside: Path, constitution: Loaded | None = None) -> None:
+    def __init__(self, path: Path, constitution: Loaded | None, kept: Kept) -> None:
         self.path = path
         self.given = constitution
-        self.beside = beside
+        self.kept = kept
         self.problems: list[str] = []
         self.files: list[Path] = [path, *(constitution.files if constitution else ())]
         self.warnings: list[str] = []
 
     def setup(self, spec: HierarchySpec) -> Setup:
         constitution = self.given.constitution if self.given else self._constitution("constitution", spec.constitution)
-        agents = [self._policy(spec.policy), *(self._agent(name, each, spec) for name, each in spec.agents.items())]
+        declared = [self._agent(name, each, spec) for name, each in spec.agents.items()]
+        agents = [self._policy(spec.policy), *(agent for agent in declared if agent.name != POLICY)]
         assessor = self._assessor(spec.context, agents)
         entries = [self._entry(index, entry) for index, entry in enumerate(spec.oversees)]
-        weights = self._weights_of(agents)
+        weights = self._weights_of(spec)
         self._tasks(spec.tasks)
         select: Select = spec.principles.sample if isinstance(spec.principles, SampleSpec) else spec.principles
         try:
@@ -147,11 +164,11 @@ class _Reading:
         self.warnings += [f"{self.path}: stakeholder {name!r} has no principle of its own" for name in sorted(unheard)]
         self.warnings += [f"{self.path}: {warning}" for warning in hierarchy.warnings]
         files, warnings = dict.fromkeys(self.files), dict.fromkeys(self.warnings)
-        return Setup(hierarchy, spec.tasks, spec.limits, tuple(files), weights, tuple(warnings), self.beside)
+        return Setup(hierarchy, spec.tasks, spec.limits, tuple(files), weights, tuple(warnings), self.path.parent)
 
     def _constitution(self, key: str, named: str) -> Constitution:
         try:
-            loaded = read_constitution(self._beside(named))
+            loaded = read_constitution(self._beside(named), self.kept)
         except ConfigError as error:
             self.problems += [f"{self.path}: {key}: {problem}" for problem in error.problems]
             return Constitution(named, ())
@@ -159,7 +176,7 @@ class _Reading:
         return loaded.constitution
 
     def _beside(self, named: str) -> Path:
-        return (self.path.parent / named).resolve() if not Path(named).is_absolute() else Path(named)
+        return Path(os.path.normpath(self.path.parent.resolve() / named))
 
     def _policy(self, spec: ModelSpec) -> Agent:
         return Agent(POLICY, spec.model, 0, timeout=spec.timeout, options=_options(spec.profile, spec.options))
@@ -206,8 +223,10 @@ class _Reading:
             assert spec.model is not None
             return spec.model, _options(spec.profile, spec.options)
         other = whole.policy if spec.same_as == POLICY else whole.agents.get(spec.same_as)
-        if other is None or other.model is None:
-            self.problems.append(f"{where}.same_as: {spec.same_as!r} is no agent with a model of its own")
+        if other is None:  # `build` says so
+            return "", {}
+        if other.model is None:
+            self.problems.append(f"{where}.same_as: {spec.same_as!r} has no model of its own (name one that has)")
             return "", {}
         # A simulated agent is its profile: one that drafts cannot review, so the reviewing self has its own.
         if other.model.startswith("sim/"):
@@ -224,8 +243,6 @@ class _Reading:
 
     def _entry(self, index: int, spec: EntrySpec) -> Entry:
         when = When(always=True) if spec.when == "always" else When(**spec.when.model_dump())
-        if spec.when != "always" and when == When():
-            self.problems.append(f"{self.path}: oversees[{index}].when: says nothing (leave it out to look always)")
         return Entry(
             who=(spec.who,) if isinstance(spec.who, str) else tuple(spec.who),
             whom=(spec.whom,) if isinstance(spec.whom, str) else tuple(spec.whom),
@@ -240,6 +257,7 @@ class _Reading:
             return Jury()
         if not isinstance(spec, JurySpec):
             spec = JurySpec(rule=spec)  # type: ignore[arg-type]
+        before = len(self.problems)
         if (spec.k is not None) != (spec.rule == "quorum"):
             self.problems.append(f"{where}.k: belongs to `rule: quorum`, which requires it")
         if (spec.weights is not None) != (spec.rule == "weighted"):
@@ -248,12 +266,14 @@ class _Reading:
             weights = tuple(sorted(spec.weights.items()))
         else:
             weights = self._weights(where, spec.weights) if spec.weights is not None else ()
+        if len(self.problems) > before:
+            return Jury()  # said already; nothing more follows from it
         return Jury(spec.rule, spec.on_tie, spec.k or 0, weights, spec.missing)
 
     def _weights(self, where: str, named: str) -> tuple[tuple[str, int], ...]:
         path = self._beside(named)
         try:
-            tree = load(path)
+            tree = load(self.kept(path))
         except ConfigError as error:
             self.problems += [f"{where}.weights: {problem}" for problem in error.problems]
             return ()
@@ -261,22 +281,23 @@ class _Reading:
         weights = tree if isinstance(tree, dict) else {}
         pinned = sorted((str(juror), weight) for juror, weight in weights.items() if type(weight) is int)
         if not pinned or len(pinned) < len(weights):
-            self.problems.append(f"{path}: must map each juror to a positive integer")
+            self.problems.append(f"{where}.weights: {path}: must map each juror to a positive integer")
         return tuple(pinned)
 
-    def _weights_of(self, agents: Sequence[Agent]) -> tuple[Path, ...]:
-        named = {agent.model.removeprefix("embed/") for agent in agents if agent.model.startswith("embed/")}
-        found = tuple(self.beside / name for name in sorted(named))
+    def _weights_of(self, spec: HierarchySpec) -> tuple[Path, ...]:
+        models = {"policy.model": spec.policy.model, "context.by": spec.context.by}
+        models |= {f"agents.{name}.model": agent.model for name, agent in spec.agents.items() if agent.model}
+        found = {key: self.path.parent / name[6:] for key, name in models.items() if name.startswith("embed/")}
         self.problems += [
-            f"{self.path}: embed/{path.name}: no such file {path} (make it with `overseer fit-judge`)"
-            for path in found
-            if not path.is_file()
+            f"{self.path}: {key}: no such file: {path} (make it with `overseer fit-judge`)"
+            for key, path in found.items()
+            if self.kept is Path and not path.is_file()  # who only reads what is past needs no weights
         ]
-        return found
+        return tuple(sorted(set(found.values())))
 
     def _tasks(self, spec: TasksSpec) -> None:
         if spec.town is not None and spec.file is not None:
-            self.problems.append(f"{self.path}: tasks: say `town` or `file`, not both")
+            self.problems.append(f"{self.path}: tasks: say `town` or `file`, not both (a count is of Town's tasks)")
 
 
 def _options(profile: str | dict[str, Any] | None, options: Mapping[str, Any]) -> dict[str, object]:

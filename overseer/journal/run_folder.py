@@ -81,7 +81,7 @@ def create_run(
     try:
         (part / CONFIG).mkdir(parents=True)
         for file, content in config.items():
-            copy = part.joinpath(CONFIG, *map(safe_name, PurePosixPath(file).parts))
+            copy = part.joinpath(CONFIG, *map(_inside, PurePosixPath(file).parts))
             copy.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(copy, content)
         write_atomically(part / MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
@@ -175,6 +175,11 @@ def safe_name(name: str) -> str:
         if kept == name != ""
         else f"{kept or 'run'}-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     )
+
+
+def _inside(name: str) -> str:
+    """A part of a relative path as it is, so that links hold; one that would lead elsewhere becomes a plain name."""
+    return safe_name(name) if name in ("..", "/", "//") or "\0" in name else name
 
 
 @contextmanager

@@ -26,10 +26,11 @@ follows; or `request`, and returns what a reply holds.
 """
 
 
-def bind(agents: Mapping[str, Agent], seed: str, beside: Path, given: Given) -> dict[str, Reviewer]:
+def bind(agents: Mapping[str, Agent], seed: str, beside: Path, given: Given, where: str = "") -> dict[str, Reviewer]:
     """A reviewer for each agent that is not a person at a console.
 
     `seed` decides the chances of simulated agents; files that model strings name are found beside the hierarchy's.
+    `where` begins each message about an agent: the file that declares it.
     Raises `ConfigError` with every agent that cannot be bound, and `BackendMissing` where an extra is not installed.
     """
     problems: list[str] = []
@@ -40,7 +41,7 @@ def bind(agents: Mapping[str, Agent], seed: str, beside: Path, given: Given) -> 
         try:
             reviewer = _reviewer(agent, seed, beside, given)
         except ConfigError as error:
-            problems += error.problems
+            problems += [f"{where}{problem}" for problem in error.problems]
             continue
         if reviewer is not None:
             bound[name] = reviewer
