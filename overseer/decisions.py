@@ -171,7 +171,7 @@ def poll(votes: Tally, jury: Jury) -> Result:
     objection: Result = "reject" if 2 * votes.reject > objections else "revise"
     match jury.rule:
         case "unanimous":
-            approved, objected = votes.approve == votes.of, objections == votes.of
+            approved, objected = votes.of == votes.approve > 0, votes.of == objections > 0
         case "majority" | "weighted":
             approved, objected = 2 * votes.approve > votes.of, 2 * objections > votes.of
         case "any_objection":

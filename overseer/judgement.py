@@ -1,7 +1,7 @@
 """The final judgement on a draft: approved, objected to, or none; whose it is, how far they agree, what stands.
 
-Derived from an episode's evaluations, before the walk's step 9. Approved: released by a named rule. Objected to: sent
-back, or withheld, by somebody who objected. Knows no truth: a judgement can be wrong.
+The walk's step 9, before `preferences`: derived from an episode's evaluations. Approved: released by a named rule.
+Objected to: sent back, or withheld, by somebody who objected. Knows no truth: a judgement can be wrong.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Chance as a keyed hash of structural ids: free of arrival order, unpredictable without the key, the same on replay.
 
-Knows no clock and no random generator; who holds the key decides who can predict.
+Serves the walk's steps 3 and 6. Knows no clock and no random generator; who holds the key decides who can predict.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The YAML of a hierarchy as a strict schema; `hierarchies` makes records of it.
 
-Before step 1 of the walk. Field names are the keys that people write; `json_schema` serves editors.
+Step 1 of the walk, before `hierarchies`. Field names are the keys that people write; `json_schema` serves editors.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who agrees with whom: Cohen's kappa, Krippendorff's alpha, F1; and a judge against labels that people gave.
 
-Floor 1, above `statistics`. Pure on plain tuples; intervals are resampled by cluster. Knows no episode.
+The walk's step 10, above `statistics`. Pure on plain tuples; intervals are resampled by cluster. Knows no episode.
 """
 
 from __future__ import annotations

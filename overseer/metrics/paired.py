@@ -1,7 +1,7 @@
 """Two runs on the same tasks: joined by task id, differences task by task, with intervals that count clusters.
 
-Floor 1, after `metrics`, whose measures of one task it pairs. A task that only one run has, or that differs under the
-same id, is in no difference, and is counted. Holds some sixty numbers a task. Knows no journal.
+The walk's step 10, after `measures`, whose measures of one task it pairs. A task that only one run has, or that differs
+under the same id, is in no difference, and is counted. Holds some sixty numbers a task. Knows no journal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Who was right about what they saw: errors absorbed and made by each level, and whether escalations met errors.
 
-Floor 1, above `statistics`, below `workload` and `metrics`, which feed it one episode at a time. Truth is known of the
-first and of the last draft only: what was said of drafts between is unscored. Holds counts by level and stage.
+The walk's step 10, above `statistics`, below `workload` and `measures`, which feed it one episode at a time. Truth is
+known of the first and of the last draft only: what was said of drafts between is unscored. Holds counts by level and
+stage.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Figures with what they rest on: rates, means and differences, each with n, unscored count and a 95 % interval.
 
-Floor 1, below `agreement` and `metrics`. Accumulators take one task (one cluster) at a time and keep sums, never
-tasks. Resampling is keyed: the same key and figures give the same interval. Knows no episode and no file.
+The walk's step 10, below `agreement` and `measures`. Accumulators take one task (one cluster) at a time and keep sums,
+never tasks. Resampling is keyed: the same key and figures give the same interval. Knows no episode and no file.
 """
 
 from __future__ import annotations

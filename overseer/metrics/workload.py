@@ -1,7 +1,7 @@
 """Who carried what, and did they agree: load of stages and agents, what each missed, failures, jurors' agreement.
 
-Floor 1, above `reviewing`, below `metrics`, which feeds it one episode at a time. Holds counts by stage, agent and pair
-of jurors; no episode and no text. Whether a person was real is not known here.
+The walk's step 10, above `reviewing`, below `measures`, which feeds it one episode at a time. Holds counts by stage,
+agent and pair of jurors; no episode and no text. Whether a person was real is not known here.
 """
 
 from __future__ import annotations

@@ -264,10 +264,10 @@ def _answers(asked: _Look, replies: Mapping[_Seat, Reply]) -> dict[_Seat, Critiq
         answer = asked.carried[key].answer if key in asked.carried else replies[key].value
         assert isinstance(answer, Critique | Ruling | Failure), "`received` lets nothing else answer a review"
         if isinstance(answer, Ruling):
-            if answer.person in names:
+            name = answer.person.strip().casefold()  # "ida" does not make a second person of "Ida"
+            if name in names:
                 answer = Failure("same_person", f"{answer.person!r} already sits on another seat of this stage")
-            else:
-                names.add(answer.person)
+            names.add(name)
         answers[key] = answer
     return answers
 
@@ -284,7 +284,7 @@ def _cast(walk: Walk, key: _Seat, answer: Critique | Ruling | Failure, strikes: 
             verdict = "escalate" if key in walk.modified else "revise"
             walk.modified.add(key)
         case Ruling():
-            verdict = answer.action  # type: ignore[assignment]
+            verdict = answer.action  # type: ignore[assignment]  # a modify matched above
         case _:
             assert_never(answer)
     if verdict in ("revise", "reject") and decisions.abstains(key[0], answer.findings, strikes):

@@ -59,8 +59,8 @@ def _unfit(request: Request, value: ReplyValue) -> Failure | None:
                 return Failure("malformed", "a verdict or a confidence out of range")
             return _contradiction(request.rulebook, value.verdict, value.findings)
         case RuleRequest(), Ruling():
-            if value.action not in _ACTIONS or not value.person.strip():
-                return Failure("malformed", "an unknown action, or nobody's")
+            if value.action not in _ACTIONS or not value.person.strip() or not value.seconds >= 0:
+                return Failure("malformed", "an unknown action, nobody's, or of no possible length")
             if (value.action == "modify") != bool(value.text and value.text.strip()):
                 return Failure("malformed", "a modification without its text, or a text without one")
             return _contradiction(request.rulebook, value.action, value.findings)

@@ -1,6 +1,6 @@
 """What one task's oversight carries from step to step, how it asks, and how it opens: context, drafts, comparisons.
 
-The walk's step 4, before `oversight`. Like it, a generator without asyncio, clock, file or randomness.
+The walk's step 4, before `generator`. Like it, a generator without asyncio, clock, file or randomness.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tasks one by one, from any iterable, to the workers of a run.
 
-Before the walk's step 7. Knows neither hierarchy nor journal.
+The walk's step 7, where tasks come in. Knows neither hierarchy nor journal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Looks that wait for a person: in which order they are offered, and what a stage's budget still grants.
 
-Between the walk's steps 4 and 7. A budget never changes a decision: where it is spent, a task waits. Knows neither who
-the persons are nor how they are asked.
+The walk's step 7, where persons are waited for. A budget never changes a decision: where it is spent, a task waits.
+Knows neither who the persons are nor how they are asked.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One task's way: its generator, what it was told, and where it stands.
 
-Between the walk's steps 4 and 7. A reply enters the generator as the journal would give it back. Knows no other task.
+The walk's step 7, for one task. A reply enters the generator as the journal would give it back. Knows no other task.
 """
 
 from __future__ import annotations

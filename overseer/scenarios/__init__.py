@@ -1,6 +1,6 @@
 """Scenarios: regression tests of oversight, in YAML. A file says who answers what, and what must come out.
 
-Floor 4, beside `runner`. Read in this order: `schema` (the YAML), `script` (agents that answer from it), `reading` (the
+Beside the walk's step 7. Read in this order: `schema` (the YAML), `script` (agents that answer from it), `reading` (the
 file, checked), `drive` (the walk's own generator), `golden` and `judge` (what came out). No second engine: what passes
 here is decided by the code that decides a run.
 """

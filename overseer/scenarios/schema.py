@@ -1,7 +1,7 @@
 """The YAML of a scenario as a strict schema; `reading` makes of it what can be driven and judged.
 
-Before step 1 of the walk. Field names are the keys that people write; `scenario_schema` serves editors. Knows nothing
-of hierarchies beyond the words that decisions are made of.
+Step 1 of the walk, for scenarios. Field names are the keys that people write; `scenario_schema` serves editors. Knows
+nothing of hierarchies beyond the words that decisions are made of.
 """
 
 from __future__ import annotations
