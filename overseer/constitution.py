@@ -171,20 +171,6 @@ def stakeholders(constitution: Constitution) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in named if name is not None))
 
 
-def stakeholder_flaws(constitution: Constitution, used: Collection[str]) -> tuple[Flaw, ...]:
-    """What is wrong between a constitution and the stakeholders that the agents of a hierarchy speak for."""
-    known = stakeholders(constitution)
-    return tuple(
-        Flaw("warning", None, f"no agent speaks for stakeholder {name!r}: its principles are never in force")
-        for name in known
-        if name not in used
-    ) + tuple(
-        Flaw("warning", None, f"stakeholder {name!r} has no principle of its own")
-        for name in sorted(used)
-        if name not in known
-    )
-
-
 def _twice(constitution: Constitution) -> Iterator[Flaw]:
     names: set[str] = set()
     ids: dict[str, str] = {}

@@ -42,10 +42,7 @@ def dissent(evaluation: Evaluation) -> tuple[Vote, ...]:
 
 def unstruck(evaluation: Evaluation) -> tuple[tuple[Vote, Finding], ...]:
     """A stage's findings that no higher tier struck, each with the vote that made it."""
-    struck = {(strike.struck_juror, strike.struck) for strike in evaluation.strikes if not strike.equal_tiers}
-    return tuple(
-        (vote, finding) for vote in evaluation.votes for finding in vote.findings if (vote.juror, finding) not in struck
-    )
+    return tuple((vote, finding) for vote in evaluation.votes for finding in evaluation.unstruck(vote))
 
 
 def judged(episode: Episode, draft: Draft) -> Judged | None:

@@ -540,6 +540,11 @@ class Evaluation:
     strikes: tuple[Strike, ...]
     decision: Decision
 
+    def unstruck(self, vote: Vote) -> tuple[Finding, ...]:
+        """The findings of one of its votes that no higher tier struck."""
+        struck = {each.struck for each in self.strikes if each.struck_juror == vote.juror and not each.equal_tiers}
+        return tuple(finding for finding in vote.findings if finding not in struck)
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:

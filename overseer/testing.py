@@ -9,27 +9,12 @@ No network, no chance, no clock: a scripted agent says the same thing each time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import assert_never
 
 from overseer.errors import OverseerError
 from overseer.models import Completion
 from overseer.prompts import Prompt
-from overseer.records import (
-    AssessRequest,
-    CompareRequest,
-    Critique,
-    CritiqueRequest,
-    DraftRequest,
-    Failure,
-    Finding,
-    Reply,
-    ReplyValue,
-    Request,
-    ReviseRequest,
-    RuleRequest,
-    Usage,
-    binding,
-)
+from overseer.records import Critique, Failure, Finding, Reply, ReplyValue, Request, Usage, binding
+from overseer.scenarios.script import kind_of
 
 Line = str | Completion | Failure
 """What a scripted model says; a string is a whole, normally finished message."""
@@ -80,31 +65,12 @@ class ScriptedReviewer:
     def _value(self, request: Request) -> ReplyValue:
         if not isinstance(self.script, Mapping):
             return self.script(request)
-        for key in (request.agent, kind(request)):
+        for key in (request.agent, kind_of(request)):
             if key in self.script:
                 return self.script[key]
         raise OverseerError(
-            f"the script has no reply by agent {request.agent!r} or for kind {kind(request)!r} (add one)"
+            f"the script has no reply by agent {request.agent!r} or for kind {kind_of(request)!r} (add one)"
         )
-
-
-def kind(request: Request) -> str:
-    """The kind of a request in one word."""
-    match request:
-        case AssessRequest():
-            return "assess"
-        case DraftRequest():
-            return "draft"
-        case CritiqueRequest():
-            return "critique"
-        case RuleRequest():
-            return "rule"
-        case ReviseRequest():
-            return "revise"
-        case CompareRequest():
-            return "compare"
-        case _:
-            assert_never(request)
 
 
 def approve(confidence: float = 1.0) -> Critique:

@@ -10,7 +10,8 @@ from overseer.errors import OverseerError
 from overseer.models import Completion
 from overseer.prompts import Prompt
 from overseer.records import DraftRequest, Failure, Message, Task, Text, binding
-from overseer.testing import ScriptedModel, ScriptedReviewer, approve, kind, reject, revise
+from overseer.scenarios.script import kind_of
+from overseer.testing import ScriptedModel, ScriptedReviewer, approve, reject, revise
 
 ASKED = DraftRequest("r", "policy", Task("t", (Message("user", "How hot?"),), place=0), sample=0)
 PROMPT = Prompt((Message("user", "How hot?"),), max_tokens=8, temperature=0.0)
@@ -39,7 +40,7 @@ def test_reviewer_answers_by_agent_before_kind() -> None:
     reply = asyncio.run(reviewer.answer(ASKED))
     assert reply.value == Text("b")
     assert reply.binding == binding(ASKED)
-    assert asyncio.run(ScriptedReviewer({kind(ASKED): Text("a")}).answer(ASKED)).value == Text("a")
+    assert asyncio.run(ScriptedReviewer({kind_of(ASKED): Text("a")}).answer(ASKED)).value == Text("a")
     assert asyncio.run(ScriptedReviewer(lambda request: Text(request.agent)).answer(ASKED)).value == Text("policy")
     assert reviewer.asked == [ASKED]
 

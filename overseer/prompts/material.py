@@ -79,7 +79,7 @@ def said_before(evaluations: tuple[Evaluation, ...]) -> str:
 
 
 def _vote(evaluation: Evaluation, vote: Vote) -> dict[str, object]:
-    standing = _standing(evaluation, vote)
+    standing = evaluation.unstruck(vote)
     said: dict[str, object] = {"reviewer": vote.juror, "counted_as": vote.cast, "confidence": vote.confidence}
     match vote.answer:
         case Failure(kind=kind):
@@ -109,18 +109,11 @@ def objections(evaluations: tuple[Evaluation, ...]) -> str:
     lines: list[str] = []
     for evaluation in evaluations:
         for vote in evaluation.votes:
-            lines.extend(_line(_finding(finding)) for finding in _standing(evaluation, vote))
+            lines.extend(_line(_finding(finding)) for finding in evaluation.unstruck(vote))
             if isinstance(vote.answer, Critique | Ruling) and vote.cast in ("revise", "reject"):
                 reason = vote.answer.reason if isinstance(vote.answer, Critique) else vote.answer.note
                 lines.extend([_line({"reason": reason})] if reason else [])
     return "\n".join(dict.fromkeys(lines)) or "nothing in particular"
-
-
-def _standing(evaluation: Evaluation, vote: Vote) -> tuple[Finding, ...]:
-    struck = {
-        strike.struck for strike in evaluation.strikes if strike.struck_juror == vote.juror and not strike.equal_tiers
-    }
-    return tuple(finding for finding in vote.findings if finding not in struck)
 
 
 def revision_requests(request: ReviseRequest) -> str:
@@ -129,7 +122,7 @@ def revision_requests(request: ReviseRequest) -> str:
         finding.principle
         for evaluation in request.evaluations
         for vote in evaluation.votes
-        for finding in _standing(evaluation, vote)
+        for finding in evaluation.unstruck(vote)
     }
     asked = [principle for principle in request.rulebook.principles if principle.id in broken and principle.revise]
     return "".join(f"\n{principle.id}: {principle.revise}" for principle in asked) + ("\n" if asked else "")

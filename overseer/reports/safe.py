@@ -29,20 +29,6 @@ def safe_lines(text: str) -> tuple[str, ...]:
     return tuple(safe(line) for line in text.split("\n"))
 
 
-def clipped(text: str, width: int) -> str:
-    """Safe, and at most `width` columns wide; what is cut ends in `…`."""
-    line = safe(text)
-    if columns(line) <= width:
-        return line
-    kept, used = [], 0
-    for char in line:
-        used += columns(char)
-        if used > width - 1:
-            break
-        kept.append(char)
-    return "".join(kept) + "…"
-
-
 def columns(text: str) -> int:
     """How many terminal columns a safe text takes: wide characters two, combining marks none."""
     if text.isascii():

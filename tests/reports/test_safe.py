@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from overseer.reports.safe import clipped, columns, safe, safe_lines
+from overseer.reports.safe import columns, safe, safe_lines
 
 FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 HOSTILE = st.text(
@@ -34,7 +34,6 @@ def test_nothing_hostile_leaves_raw(text: str) -> None:
     """Controls, formats, bidi, surrogates, private, unassigned, separators, invisible letters: all escaped."""
     assert _raw(safe(text)) == []
     assert all(_raw(line) == [] for line in safe_lines(text))
-    assert _raw(clipped(text, 10)) == []
 
 
 @given(HOSTILE)
@@ -70,12 +69,6 @@ def test_escapes_say_what_stood_there(text: str, shown: str) -> None:
 def test_lines_are_the_text_s_own() -> None:
     """A line feed separates; a carriage return, which would overwrite a line, is escaped."""
     assert safe_lines("a\nb\rc\n") == ("a", "b\\rc", "")
-
-
-@given(HOSTILE, st.integers(1, 40))
-def test_clipping_keeps_the_width(text: str, width: int) -> None:
-    """Never wider than asked, in columns, wide characters and all."""
-    assert columns(clipped(text, width)) <= width
 
 
 def test_wide_and_combining_characters_are_measured() -> None:
