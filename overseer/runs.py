@@ -33,10 +33,10 @@ from overseer.journal.run_folder import (
     read_manifest,
 )
 from overseer.metrics.agreement import Labelled, against_labels
-from overseer.metrics.measures import Measure, Measures, measure
+from overseer.metrics.measures import Measure, Measures, Row, measure
 from overseer.models.recorded import Columns, Labels
 from overseer.oversight.generator import oversee
-from overseer.records import Audit, Episode, Failure, Grade, PreferencePair, Reply, Request, Task, Usage, text_hash
+from overseer.records import Audit, Episode, Failure, PreferencePair, Reply, Request, Task, Usage, text_hash
 from overseer.sources import TaskSource, open_source
 from overseer.sources import kept as kept_tasks
 
@@ -45,9 +45,6 @@ OPERATIONAL = re.compile(r"(limits\.|oversees\.\d+\.budget[.=]|policy\.timeout=|
 LISTED = "listed tasks.jsonl"
 LISTED_ROLE = f"file {LISTED}"
 """Under what name a run keeps the tasks that a program listed."""
-
-Graded = tuple[Episode, Grade | None, Grade | None]
-"""An episode with the truth of its last and of its first draft."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,16 +68,9 @@ class Run:
         """The episodes that ended, by their place in the input; each replayed and checked against its digest."""
         return replay.episodes(self.path, self.walk)
 
-    def graded(self, heard: replay.Heard | None = None) -> Iterator[Graded]:
+    def graded(self, heard: replay.Heard | None = None) -> Iterator[Row]:
         """Episodes with the truth of their last and first drafts, where there is a truth."""
-        grade = self.source.grader()
-        for episode in replay.episodes(self.path, self.walk, heard=heard):
-            if not episode.drafts:
-                yield episode, None, None
-                continue
-            first, last = episode.drafts[0], episode.drafts[-1]
-            known = grade(episode.task, last.text)
-            yield episode, known, known if first is last else grade(episode.task, first.text)
+        return self.source.graded(replay.episodes(self.path, self.walk, heard=heard))
 
     def measures(self) -> Measures:
         """Every figure of the run, with n, unscored count and interval."""
@@ -151,7 +141,7 @@ class _Held:
         self.labels, self.jurors, self.principle = labels, jurors, principle
         self.rows: list[Labelled] = []
 
-    def listen(self, graded: Iterable[Graded]) -> Iterator[Graded]:
+    def listen(self, graded: Iterable[Row]) -> Iterator[Row]:
         for each in graded:
             episode = each[0]
             said = self.labels.get(episode.task.id)
@@ -343,4 +333,5 @@ def operational(setup: Setup) -> dict[str, object]:
         for stage in setup.hierarchy.stages
         if stage.budget is not None
     }
-    return {"limits": setup.limits.model_dump(), "budgets": budgets}
+    timeouts = {name: agent.timeout for name, agent in setup.hierarchy.agents.items() if agent.timeout is not None}
+    return {"limits": setup.limits.model_dump(), "budgets": budgets, "timeouts": timeouts}

@@ -5,8 +5,8 @@ Before the walk. Truth and labels are read when measures ask for them, never by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from overseer.config.hierarchy_schema import TasksSpec, TownSpec
 from overseer.declaration import unknown
 from overseer.errors import ConfigError, Malformed
 from overseer.journal.encoding import decode_task, encode_task
+from overseer.metrics.measures import Row
 from overseer.models.recorded import Columns, Labels, grader, read_labels, read_rows, survey
-from overseer.records import Grade, Message, Task
+from overseer.records import Episode, Grade, Message, Task
 
 Grader = Callable[[Task, str], Grade | None]
 
@@ -35,6 +36,17 @@ class TaskSource:
     labels: Callable[[], Mapping[str, Labels]]
     grader: Callable[[], Grader]
     copy: bytes | None = None
+
+    def graded(self, episodes: Iterable[Episode]) -> Iterator[Row]:
+        """Episodes with the truth of their last and of their first drafts, where there is a truth."""
+        grade = self.grader()
+        for episode in episodes:
+            if not episode.drafts:
+                yield episode, None, None
+                continue
+            first, last = episode.drafts[0], episode.drafts[-1]
+            known = grade(episode.task, last.text)
+            yield episode, known, known if first is last else grade(episode.task, first.text)
 
 
 def open_source(spec: TasksSpec, beside: Path, where: str = "") -> TaskSource:
@@ -86,9 +98,12 @@ def rows(path: Path, columns: Columns) -> TaskSource:
 
 
 def listed(given: Sequence[str | Task]) -> TaskSource:
-    """A program's own tasks: whole `Task`s, or plain texts that become one-message tasks `task-0`, `task-1`, …"""
+    """A program's own tasks: whole `Task`s, or plain texts that become one-message tasks `task-0`, `task-1`, …
+
+    Their places are those in the list, whatever place a `Task` came with: `every: n` hangs on them.
+    """
     tasks = tuple(
-        each if isinstance(each, Task) else Task(f"task-{place}", (Message("user", each),), place)
+        replace(each, place=place) if isinstance(each, Task) else Task(f"task-{place}", (Message("user", each),), place)
         for place, each in enumerate(given)
     )
     if len({task.id for task in tasks}) < len(tasks):

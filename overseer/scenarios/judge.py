@@ -17,12 +17,11 @@ from overseer.metrics.measures import measure
 from overseer.metrics.statistics import Measure
 from overseer.oversight.replies import received
 from overseer.prompts import render
-from overseer.records import CritiqueRequest, Episode, Evaluation, Failure, Grade, Message, Request, RuleRequest
+from overseer.records import CritiqueRequest, Episode, Evaluation, Failure, Message, Request, RuleRequest
 from overseer.scenarios.drive import Driven
 from overseer.scenarios.golden import jurors, summary
 from overseer.scenarios.reading import Scenario
 from overseer.scenarios.schema import DecisionSpec, PairSpec, RateSpec, StrikeSpec, TaskExpectation
-from overseer.sources import Grader
 
 SHOWN = 10
 """Tasks whose problems are told; of the rest, how many."""
@@ -182,8 +181,7 @@ def rates(scenario: Scenario, driven: Sequence[Driven]) -> tuple[list[str], list
     """Measures that break their bounds; and those of which the interval does not tell. Raises `ConfigError`."""
     if not scenario.spec.expect.rates:
         return [], []
-    grade = scenario.source.grader()
-    rows = (_graded(each.episode, grade) for each in driven if each.episode is not None)
+    rows = scenario.source.graded(each.episode for each in driven if each.episode is not None)
     measured = {one.name: one for one in measure(rows, stages=scenario.hierarchy.stages).measures}
     problems: list[str] = []
     inconclusive: list[str] = []
@@ -195,13 +193,6 @@ def rates(scenario: Scenario, driven: Sequence[Driven]) -> tuple[list[str], list
         for broken, why in verdicts(spec, measured[name]):
             (problems if broken else inconclusive).append(why)
     return problems, inconclusive
-
-
-def _graded(episode: Episode, grade: Grader) -> tuple[Episode, Grade | None, Grade | None]:
-    if not episode.drafts:
-        return episode, None, None
-    first, last = (grade(episode.task, draft.text) for draft in (episode.drafts[0], episode.drafts[-1]))
-    return episode, last, first
 
 
 def verdicts(spec: RateSpec, found: Measure) -> Iterator[tuple[bool, str]]:
