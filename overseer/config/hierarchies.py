@@ -256,7 +256,7 @@ class _Reading:
         if spec is None:
             return Jury()
         if not isinstance(spec, JurySpec):
-            spec = JurySpec(rule=spec)  # type: ignore[arg-type]
+            spec = JurySpec(rule=spec)  # type: ignore[arg-type]  # the schema lets no other word
         before = len(self.problems)
         if (spec.k is not None) != (spec.rule == "quorum"):
             self.problems.append(f"{where}.k: belongs to `rule: quorum`, which requires it")

@@ -5,13 +5,35 @@ Step 1 of the walk, before `hierarchies`. Field names are the keys that people w
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from overseer.models.recorded import Columns
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+
+def _like(pattern: str, says: str) -> AfterValidator:
+    """Holds a text to a pattern, and refuses it in words."""
+
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text) is None:
+            raise ValueError(f"must be {says}, not {text[:60]!r}")
+        return text
+
+    return AfterValidator(check)
+
+
+_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+_MODEL = r"^[a-z]+/.+$"
+Name = Annotated[
+    str,
+    _like(_NAME, "a name (a letter, then letters, digits, `-` and `_`)"),
+    Field(json_schema_extra={"pattern": _NAME}),
+]
+ModelName = Annotated[
+    str, _like(_MODEL, "provider/model, as in `sim/overseer`"), Field(json_schema_extra={"pattern": _MODEL})
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -26,7 +48,7 @@ class _Strict(BaseModel):
 class ModelSpec(_Strict):
     """What answers for an agent. `profile` is a simulated agent's; `options` are the provider's own (an endpoint …)."""
 
-    model: str = Field(pattern=r"^[a-z]+/.+$", description="provider/model, as in sim/overseer or openai/NAME")
+    model: ModelName
     profile: str | dict[str, Any] | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     timeout: Seconds | None = None
@@ -44,7 +66,7 @@ class HumanSpec(_Strict):
 class AgentSpec(_Strict):
     """One overseer: a model, people (`human`), or another agent's model (`same_as`); `authority` has no default."""
 
-    model: str | None = Field(default=None, pattern=r"^[a-z]+/.+$")
+    model: ModelName | None = None
     human: HumanSpec | None = None
     same_as: Name | None = None
     authority: Authority

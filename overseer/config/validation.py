@@ -55,7 +55,9 @@ def problems(error: ValidationError, document: Document, model: type[BaseModel])
         whats = said.setdefault(path, [])
         if what not in whats:  # the alternatives of a union complain alike
             whats.append(what)
-    return lines_of(document, ((path, ", or ".join(whats)) for path, whats in said.items()))
+    # Of a union's members only one was meant: that which got deepest into what was written.
+    outdone = {path[:end] for path in said for end in range(len(path))}
+    return lines_of(document, ((path, ", or ".join(whats)) for path, whats in said.items() if path not in outdone))
 
 
 def lines_of(document: Document, found: Iterable[tuple[KeyPath, str]]) -> list[str]:
