@@ -43,7 +43,7 @@ def mode(ui: str) -> Ui:
     """What `--ui auto` means here: live on a terminal, plain where stdout is piped."""
     if ui == "auto":
         return "live" if sys.stdout.isatty() else "plain"
-    return ui  # type: ignore[return-value]
+    return ui  # type: ignore[return-value]  # click lets no other word
 
 
 def say(text: str) -> None:

@@ -69,7 +69,7 @@ def _reply_row(reply: Reply) -> _ReplyRow:
     kind = _KINDS.get(type(reply.value))
     if kind is None:  # an answer from a stranger's code: not what a type checker saw
         raise Malformed(f"a {type(reply.value).__name__} is no answer")
-    return _ReplyRow(reply.request, reply.binding, usage=reply.usage, **{kind: reply.value})  # type: ignore[arg-type]
+    return _ReplyRow(reply.request, reply.binding, usage=reply.usage, **{kind: reply.value})  # type: ignore[arg-type]  # by kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Collection, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +22,7 @@ from overseer.errors import ConfigError
 from overseer.hierarchy import Hierarchy
 from overseer.records import Agent, Audit, Constitution, Message, Reply, Request, Task
 from overseer.reviewers.binding import bind
+from overseer.runs import audit_key, simulation_seed
 from overseer.scenarios.schema import Line, Lines, LineSpec, ScenarioFile, TaskExpectation, TaskSpec
 from overseer.scenarios.script import Scripted
 from overseer.sources import TaskSource, listed, open_source
@@ -56,7 +56,7 @@ class Scenario:
     @property
     def audit(self) -> Audit:
         """Chance as `overseer run --seed` has it."""
-        return Audit(sha256(f"seed {self.spec.seed}".encode()).hexdigest()[:32], self.source.total)
+        return Audit(audit_key(self.spec.seed), self.source.total)
 
     def answers(self) -> dict[str, Answers]:
         """Who answers for each agent, afresh. Raises `ConfigError` for every agent for whom nobody does."""
@@ -70,9 +70,8 @@ class Scenario:
         ]
         if nobody:
             raise ConfigError(nobody)
-        chance = sha256(f"simulation {self.audit.key}".encode()).hexdigest()[:32]
         with _under(self.path, "hierarchy"):
-            bound = bind(rest, chance, self.setup.beside, {})
+            bound = bind(rest, simulation_seed(self.audit.key), self.setup.beside, {})
         waiting = {name: Scripted(name, [LineSpec(waits=True)]) for name in rest if name not in bound}
         return {**scripted, **bound, **waiting}
 
