@@ -34,8 +34,11 @@ def bind(agents: Mapping[str, Agent], seed: str, beside: Path, given: Given, whe
     Raises `ConfigError` with every agent that cannot be bound, and `BackendMissing` where an extra is not installed.
     """
     problems: list[str] = []
-    unused = set(given) - set(agents) - {agent.model for agent in agents.values()}
-    problems += [f"given reviewer {name!r}: no agent has this name or model" for name in sorted(unused)]
+    known = {*agents, *(agent.model for agent in agents.values())}
+    for name in sorted(set(given) - known):
+        close = get_close_matches(name, known, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        problems.append(f"given reviewer {name!r}: no agent has this name or model{hint}")
     bound: dict[str, Reviewer] = {}
     for name, agent in agents.items():
         try:
