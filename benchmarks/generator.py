@@ -123,17 +123,39 @@ def value(request: Request, turn: int) -> ReplyValue:
             return Context(("clinic",), 1, 1, 1.0)
 
 
-def measure(over: Hierarchy, episodes: int) -> tuple[float, float]:
-    """Episodes a CPU second, and requests an episode."""
-    turns, audit, requests = count(1), Audit("bench", episodes), 0
+Script = tuple[Task, list[tuple[Reply, ...]]]
+
+
+def answered(over: Hierarchy, audit: Audit, episodes: int) -> list[Script]:
+    """Each task with the replies that it gets, batch by batch."""
+    turns = count(1)
     grave, plain = (Message("user", text) for text in ("What dose of the pill for my heart?", "What dose of the pill?"))
-    began = process_time()
+    scripts: list[Script] = []
     for place in range(episodes):
-        steps = oversee(Task(f"t{place}", (plain if place % 5 else grave,), place), over, audit)
+        task = Task(f"t{place}", (plain if place % 5 else grave,), place)
+        replies: list[tuple[Reply, ...]] = []
+        steps = oversee(task, over, audit)
         try:
             batch = next(steps)
             while True:
-                batch = steps.send(tuple(Reply(r.id, binding(r), value(r, next(turns))) for r in batch))
+                replies.append(tuple(Reply(r.id, binding(r), value(r, next(turns))) for r in batch))
+                batch = steps.send(replies[-1])
+        except StopIteration:
+            scripts.append((task, replies))
+    return scripts
+
+
+def measure(over: Hierarchy, episodes: int) -> tuple[float, float]:
+    """Episodes a CPU second of the walk alone, its replies at hand, and requests an episode."""
+    audit, requests = Audit("bench", episodes), 0
+    scripts = answered(over, audit, episodes)
+    began = process_time()
+    for task, replies in scripts:
+        steps = oversee(task, over, audit)
+        try:
+            next(steps)
+            for batch in replies:
+                steps.send(batch)
         except StopIteration as stop:
             requests += stop.value.requests
     return episodes / (process_time() - began), requests / episodes
