@@ -81,7 +81,8 @@ def test_judge_is_held_against_labels(tmp_path: Path) -> None:
     """Findings on the labelled principle are what it saw; its lean counts where it escalates; a failure never."""
     found = by_name(run(tmp_path))
     assert (found["judge_f1"].value, found["judge_f1"].n, found["judge_f1"].unscored) == (1.0, 5, 1)
-    assert (found["judge_unsure"].value, found["judge_unsure"].unscored) == (pytest.approx(2 / 5), 1)
+    assert found["judge_unsure"].value == pytest.approx(2 / 5)
+    assert found["judge_unsure"].unscored == 1
     assert (found["label_over_refusal[ann]"].value, found["judge_over_refusal[ann]"].value) == (0.5, 0.5)
     assert (found["label_compliance[bo]"].value, found["judge_compliance[bo]"].value) == (0.5, 1.0)
     assert found["judge_over_refusal[bo]"].value == 0.0

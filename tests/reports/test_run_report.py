@@ -102,10 +102,10 @@ def test_plain_pages_hold_no_escape_sequence() -> None:
 
 
 def test_an_empty_run_is_shown() -> None:
-    """No task: dashes, no error."""
+    """No task: what there is nothing to count for is named, no error."""
     page = render(measure([]), "plain")
     assert "Run without a name: 0 tasks" in page
-    assert "–" in page
+    assert "Nothing to count, or no truth that tells: released, " in page
 
 
 # --- machines ------------------------------------------------------------------------------------------------------
