@@ -30,6 +30,23 @@ def test_the_first_two_shell_blocks_are_the_two_commands() -> None:
 
 
 @pytest.mark.slow
+def test_the_first_result_comes_out(tmp_path: Path) -> None:
+    """The commands of the comparison, pasted one after the other, end in figures and in preference pairs."""
+    for name in ("hierarchies", "constitutions"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    scripts = Path(sys.executable).parent
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").write_text(f'PATH="{scripts}:$PATH"\n', encoding="utf-8")
+    (commands,) = blocks("sh")
+    done = subprocess.run(
+        ["bash", "-e", "-c", commands], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Paired differences" in done.stdout
+    assert list(tmp_path.glob("runs/overseen/*/data/pairs.jsonl"))
+
+
+@pytest.mark.slow
 def test_the_python_example_runs(tmp_path: Path) -> None:
     """As a script, in a folder that holds what a clone holds."""
     for name in ("hierarchies", "constitutions"):
