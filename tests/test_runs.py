@@ -27,6 +27,10 @@ def hash_of(found: Run) -> str:
     return record_hash(found.path, found.walk)
 
 
+async def policy(prompt: str) -> str:
+    return "Words of mine."
+
+
 async def judge(request: Request) -> Critique:
     return Critique("approve", (), 0.9)
 
@@ -134,11 +138,13 @@ def test_a_programs_tasks_are_kept_with_the_run(tmp_path: Path) -> None:
     path = hierarchy(
         tmp_path, SMALL.replace("whom: policy}", "whom: policy, when: {every: 4}}") + "unselected: release\n"
     )
-    made = run(path, tasks=["What is poison?", "How hot?", "Why?"])
+    given = {"policy": policy, "critic": judge}
+    made = run(path, tasks=["What is poison?", "How hot?", "Why?"], reviewers=given)
+    assert {episode.outcome for episode in made.episodes()} == {"released"}
     found = api.read(made.path)
     assert [task.text for task in found.source.tasks()] == ["What is poison?", "How hot?", "Why?"]
     assert found.audit == made.audit
-    assert hash_of(found) == hash_of(api.resume(made.path)) == hash_of(made)
+    assert hash_of(found) == hash_of(api.resume(made.path, reviewers=given)) == hash_of(made)
     assert api.verify(made.path, rerun=1.0).rerun == 3
 
 
