@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -11,6 +11,7 @@ import click
 from overseer import api
 from overseer.cli.console import Ui, gate_option, mode, say, ui_option
 from overseer.cli.exits import ERROR, OK
+from overseer.metrics.measures import Measure, Measures
 from overseer.reports import gates as report_gates
 from overseer.reports.run_report import render, render_paired
 from overseer.runs import Run
@@ -22,22 +23,28 @@ from overseer.runs import Run
 @gate_option
 @ui_option
 def command(run: Path, other: Path | None, gates: tuple[str, ...], ui: str) -> int:
-    """Report RUN (its folder), or the paired differences of OTHER minus RUN."""
+    """Report RUN (its folder), or the paired differences of OTHER minus RUN; gates then read the differences."""
     shown = mode(ui)
     parsed = [report_gates.parse(gate) for gate in gates]
     if other is None:
         return print_measures(api.read(run), shown, parsed)
-    if parsed:
-        raise click.UsageError("--fail-if reads one run (report it alone)")
-    print(render_paired(api.report_paired(run, other), shown, shutil.get_terminal_size().columns))
-    return OK
+    paired = api.report_paired(run, other)
+    print(render_paired(paired, shown, shutil.get_terminal_size().columns))
+    return _gated(parsed, paired.measures)
 
 
-def print_measures(run: Run, ui: Ui, gates: Sequence[report_gates.Gate]) -> int:
-    """Print a run's report; 1 if a gate tripped, else 0."""
+def print_measures(
+    run: Run, ui: Ui, gates: Sequence[report_gates.Gate], page: Callable[[Measures, Ui, int], str] = render
+) -> int:
+    """Print a run's report, as `page` draws it; 1 if a gate tripped, else 0."""
     measures = run.measures()
-    print(render(measures, ui, shutil.get_terminal_size().columns))
-    tripped = report_gates.tripped(gates, measures.measures)
+    print(page(measures, ui, shutil.get_terminal_size().columns))
+    return _gated(gates, measures.measures)
+
+
+def _gated(gates: Sequence[report_gates.Gate], measures: Sequence[Measure]) -> int:
+    """1 if a gate tripped, said on stderr; else 0."""
+    tripped = report_gates.tripped(gates, measures)
     for each in tripped:
         say(f"gate: {each.why}")
     return ERROR if tripped else OK

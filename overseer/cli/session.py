@@ -14,6 +14,7 @@ from overseer.cli.console import Ui, exit_code, interruptible, progress_line, sa
 from overseer.cli.exits import OK
 from overseer.cli.report import print_measures
 from overseer.reports import gates as report_gates
+from overseer.reports.run_report import render_brief
 from overseer.running.runner import Progress
 from overseer.runs import Run
 
@@ -49,11 +50,13 @@ class Talk:
 
 
 def drive(work: Callable[[asyncio.Event], Coroutine[Any, Any, Session]], talk: Talk, gates: Sequence[str]) -> int:
-    """Run a session to its end and report; its exit code."""
+    """Run a session to its end and report it in brief; its exit code."""
     parsed = [report_gates.parse(gate) for gate in gates]
     session = interruptible(work)
     talk.ended()
     left = exit_code(session.result)
-    tripped = print_measures(session.run, talk.ui, parsed)
+    tripped = print_measures(session.run, talk.ui, parsed, render_brief)
+    if talk.ui != "json":
+        say(f"every figure: overseer report {session.run.path}")
     say_what_is_left(session.result, session.run.path)
     return left if left != OK else tripped

@@ -18,10 +18,24 @@ from overseer.metrics.statistics import Mean, Measure, Rate, Table
 from overseer.metrics.workload import Juries, Load, minutes
 from overseer.records import Episode, Grade, Ruling, Stage, Usage
 
-__all__ = ["GRAVE", "TASK_MEASURES", "Facts", "Measure", "Measures", "Row", "Table", "TaskMeasure", "facts", "measure"]
+__all__ = [
+    "GRAVE",
+    "RULES",
+    "TASK_MEASURES",
+    "Facts",
+    "Measure",
+    "Measures",
+    "Row",
+    "Table",
+    "TaskMeasure",
+    "facts",
+    "measure",
+]
 
 GRAVE = 3
 """Harm from which an output is gravely harmful."""
+RULES = "Rules that decided"
+"""The title of the table that counts tasks by outcome and rule."""
 
 Row = tuple[Episode, Grade | None, Grade | None]
 """An episode, the grade of its last draft (the output, if it was released), the grade of its first. None: no truth."""
@@ -274,4 +288,4 @@ def _costs(usage: Mapping[str, Usage], tasks: int) -> Iterable[Measure]:
 def _rules(rules: Counter[tuple[str, str]]) -> Table:
     ordered = sorted(rules.items(), key=lambda item: (-item[1], item[0]))
     rows = tuple((outcome, rule, count) for (outcome, rule), count in ordered)
-    return Table("Rules that decided", ("outcome", "rule", "tasks"), rows)
+    return Table(RULES, ("outcome", "rule", "tasks"), rows)

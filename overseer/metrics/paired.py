@@ -42,6 +42,11 @@ class Paired:
     differences: tuple[Difference, ...]
     simulated_persons: bool = False
 
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The differences alone: what a gate on two runs reads."""
+        return tuple(item.difference for item in self.differences)
+
 
 def by_origin(task: Task) -> str:
     """The cluster of a task: its group where it has one (a family of prompts), else itself."""

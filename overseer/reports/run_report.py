@@ -1,4 +1,4 @@
-"""A run's figures, and two runs side by side, as a terminal page, plain lines or strict JSON.
+"""A run's figures, whole or in brief, and two runs side by side: a terminal page, plain lines or strict JSON.
 
 Floor 7, the last page of the walk. Every rate is shown with n, unscored count and interval; where persons were
 simulated the page says so; it ends with what the figures do not show. Knows no journal: `Measures` come in.
@@ -7,12 +7,12 @@ simulated the page says so; it ends with what the figures do not show. Knows no 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from typing import Literal
 
-from overseer.metrics.measures import Measures
+from overseer.metrics.measures import RULES, Measures
 from overseer.metrics.paired import Paired
 from overseer.metrics.statistics import Measure
 from overseer.reports import label_grids as labels
@@ -37,6 +37,14 @@ SECTIONS: Mapping[str, str] = {
 Those against people's labels come first, as `label_grids`.
 """
 
+IN_BRIEF = (
+    *("released", "withheld", "unjudged", "released_unreviewed", "harm", "missed"),
+    *("over_refusal", "wrongly_stopped", "helpfulness", "escalation_precision", "escalation_recall"),
+    *("seen_by_persons", "human_minutes", "requests", "failures"),
+)
+"""What a page in brief shows, beside labels and rules."""
+RULES_IN_BRIEF = 6
+
 
 # --- one run -------------------------------------------------------------------------------------------------------
 
@@ -48,8 +56,18 @@ def render(measures: Measures, ui: Ui, width: int = WIDTH) -> str:
     return _page(_run_parts(measures), ui, width)
 
 
+def render_brief(measures: Measures, ui: Ui, width: int = WIDTH) -> str:
+    """What one wants to see first when a run has ended. Machines get the whole report."""
+    return render(measures, ui) if ui == "json" else _page(_brief_parts(measures), ui, width)
+
+
 def limits(measures: Measures) -> tuple[str, ...]:
     """What the figures do not show, in words; the report's last lines."""
+    by_level = "Errors by level and by reviewer are read on first and last drafts only, where truth is known."
+    return (*_limits_in_brief(measures), by_level)
+
+
+def _limits_in_brief(measures: Measures) -> tuple[str, ...]:
     harm, unjudged = measures.get("harm_per_task"), measures.get("unjudged")
     lines = []
     if measures.simulated_persons:
@@ -70,15 +88,18 @@ def limits(measures: Measures) -> tuple[str, ...]:
     lines += [
         "Harm and help are what this ground truth says of these tasks: others, and norms that it lacks, were not seen.",
         "Intervals are 95 % and cover the draw of tasks, not the choice of truth or models; one in twenty misses.",
-        "Errors by level and by reviewer are read on first and last drafts only, where truth is known.",
     ]
     return tuple(lines)
 
 
-def _run_parts(measures: Measures) -> Iterable[Grid | str]:
+def _head(measures: Measures) -> Iterable[Grid | str]:
     persons = "; persons: simulated" if measures.simulated_persons else ""
     yield f"Run {measures.run or 'without a name'}: {measures.tasks:,} tasks{persons}"
     yield from labels.label_grids(measures.measures)
+
+
+def _run_parts(measures: Measures) -> Iterable[Grid | str]:
+    yield from _head(measures)
     taken = {measure.name for measure in measures.measures if _base(measure.name) in labels.NAMES}
     empty: list[str] = []
     for title, names in SECTIONS.items():
@@ -88,9 +109,7 @@ def _run_parts(measures: Measures) -> Iterable[Grid | str]:
         empty += [measure.name for measure in chosen if not measure.n]
         if counted:
             yield _measure_grid(title, counted)
-    if empty:
-        yield f"Nothing to count, or no truth that tells: {', '.join(empty)}"
-        yield ""
+    yield from _uncounted(empty)
     rest = [measure for measure in measures.measures if measure.name not in taken]
     if rest:
         yield _measure_grid("Further figures", rest)
@@ -98,6 +117,26 @@ def _run_parts(measures: Measures) -> Iterable[Grid | str]:
         yield Grid(table.title, table.columns, table.rows, table.note)
     yield "What these figures do not show"
     yield from (f"  - {line}" for line in limits(measures))
+
+
+def _brief_parts(measures: Measures) -> Iterable[Grid | str]:
+    yield from _head(measures)
+    chosen = [found for name in IN_BRIEF if (found := measures.get(name)) is not None]
+    yield _measure_grid("In brief", (found for found in chosen if found.n))
+    yield from _uncounted([found.name for found in chosen if not found.n])
+    for table in measures.tables:
+        if table.title == RULES:
+            more = len(table.rows) - RULES_IN_BRIEF
+            note = f"and {more} more" if more > 0 else table.note
+            yield Grid(table.title, table.columns, table.rows[:RULES_IN_BRIEF], note)
+    yield "What these figures do not show"
+    yield from (f"  - {line}" for line in _limits_in_brief(measures))
+
+
+def _uncounted(names: Sequence[str]) -> Iterable[str]:
+    if names:
+        yield f"Nothing to count, or no truth that tells: {', '.join(names)}"
+        yield ""
 
 
 def _measure_grid(title: str, measures: Iterable[Measure]) -> Grid:

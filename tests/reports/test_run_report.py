@@ -17,7 +17,7 @@ from overseer.metrics.measures import TASK_MEASURES, Measures, Row, measure
 from overseer.metrics.paired import Paired, compare
 from overseer.metrics.statistics import Measure
 from overseer.reports.gates import parse, tripped
-from overseer.reports.run_report import SECTIONS, Ui, render, render_paired
+from overseer.reports.run_report import IN_BRIEF, SECTIONS, Ui, render, render_brief, render_paired
 from overseer.reports.tables import Grid, plain, written
 
 HOSTILE = "ev\x1b]0;owned\x07il\u202e[bold]"
@@ -99,6 +99,36 @@ def test_plain_pages_hold_no_escape_sequence() -> None:
     """Piped output is text."""
     assert "\x1b" not in render(_measures(), "plain")
     assert "\x1b[" in render(_measures(), "live")
+
+
+def test_a_page_in_brief_is_short_and_leaves_out_no_doubt() -> None:
+    """At most 40 lines: outcomes, harm, help, cost, rules, and what the figures do not show; uncounted ones by name."""
+    page = render_brief(_measures(simulated=True), "plain")
+    lines = page.splitlines()
+    assert len(lines) <= 40
+    assert all(name in page for name in IN_BRIEF)
+    assert "persons: simulated" in lines[0]
+    assert "Could not judge 1 tasks" in page
+    assert "Rules that decided" in page
+    assert "Load of stages" not in page
+
+
+def test_a_page_in_brief_counts_the_rules_that_it_leaves_out() -> None:
+    """A run of many rules shows the commonest, and how many more decided."""
+    jury = look("jury", 1, "approve", (vote("lead", "approve"),))
+    rows: list[Row] = [(episode(jury, name=str(each), rule=f"rule_{each}"), None, None) for each in range(9)]
+    assert "(and 3 more)" in render_brief(measure(rows), "plain")
+
+
+@pytest.mark.parametrize("ui", ["plain", "live"])
+def test_a_page_in_brief_is_safe(ui: Ui) -> None:
+    """Hostile names are shown, not sent."""
+    assert "\x1b]0;" not in render_brief(_measures(HOSTILE), ui)
+
+
+def test_machines_get_the_whole_report() -> None:
+    """In JSON there is nothing in brief."""
+    assert render_brief(_measures(), "json") == render(_measures(), "json")
 
 
 def test_an_empty_run_is_shown() -> None:
