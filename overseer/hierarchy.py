@@ -99,7 +99,8 @@ def build(
 ) -> Hierarchy:
     """Check a declared hierarchy and derive its graph, stages and levels.
 
-    Raises `ConfigError` with every problem found, each headed by its key path (`oversees[1].who[0]: …`).
+    `can_revise`: the policy's answers can be revised; recorded ones never can. Raises `ConfigError` with every problem
+    found, each headed by its key path (`oversees[1].who[0]: …`).
     """
     by_name = {agent.name: agent for agent in agents}
     problems = flaws(
@@ -116,6 +117,7 @@ def build(
     if problems:
         raise ConfigError(problems)
     stages = _stages(policy, oversees)
+    can_revise = can_revise and not by_name[policy].model.startswith("recorded/")
     return Hierarchy(
         name=name,
         constitution=constitution,

@@ -320,6 +320,12 @@ def test_unknown_names_are_told_with_what_is_near() -> None:
     assert unknown("agent", "x", [str(n) for n in range(500)]) == "unknown agent 'x' (none of the 500 known)"
 
 
+def test_recorded_answers_are_never_revised() -> None:
+    """Whoever declares it: a file, or a program that says nothing of it."""
+    assert over(CRITIC).can_revise
+    assert not over(CRITIC, agents=[Agent("policy", "recorded/rows", 0), MODEL]).can_revise
+
+
 # --- warnings ------------------------------------------------------------------------------------------------------
 
 

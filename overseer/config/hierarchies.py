@@ -28,7 +28,7 @@ from overseer.config.hierarchy_schema import (
 from overseer.config.strict_yaml import Document, load, parse_scalar, read
 from overseer.config.validation import validate
 from overseer.constitution import stakeholders
-from overseer.declaration import Entry
+from overseer.declaration import Entry, unknown
 from overseer.errors import ConfigError
 from overseer.hierarchy import Hierarchy, build
 from overseer.records import Agent, Budget, Compare, Constitution, Jury, Select, When
@@ -153,7 +153,6 @@ class _Reading:
                 unselected=spec.unselected,
                 assessor=assessor,
                 unsure_below=spec.context.unsure_below,
-                can_revise=not spec.policy.model.startswith("recorded/"),
             )
         except ConfigError as error:
             self.problems += [f"{self.path}: {problem}" for problem in error.problems]
@@ -163,6 +162,9 @@ class _Reading:
         unheard = spoken_for - set(stakeholders(constitution))
         self.warnings += [f"{self.path}: stakeholder {name!r} has no principle of its own" for name in sorted(unheard)]
         self.warnings += [f"{self.path}: {warning}" for warning in hierarchy.warnings]
+        models = {agent.model for agent in agents}
+        idle = sorted(set(spec.limits.models) - models)
+        self.warnings += [f"{self.path}: limits.models: {unknown('model', name, models)}" for name in idle]
         files, warnings = dict.fromkeys(self.files), dict.fromkeys(self.warnings)
         return Setup(hierarchy, spec.tasks, spec.limits, tuple(files), weights, tuple(warnings), self.path.parent)
 

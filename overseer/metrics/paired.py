@@ -62,16 +62,7 @@ def compare(
     simulated_persons: bool = False,
 ) -> Paired:
     """Paired differences, second minus first, of every measure that has one value a task."""
-    places: dict[str, int] = {}
-    fingerprints: list[str] = []
-    held = [array("d") for _ in TASK_MEASURES]
-    for episode, last, before in first:
-        if episode.task.id in places:
-            continue
-        places[episode.task.id] = len(fingerprints)
-        fingerprints.append(_fingerprint(episode.task))
-        for column, value in zip(held, _values(facts(episode, last, before)), strict=True):
-            column.append(value)
+    places, fingerprints, held = _columns(first)
     met: set[str] = set()
     only_second: list[str] = []
     changed: list[str] = []
@@ -106,6 +97,21 @@ def compare(
         ),
         simulated_persons,
     )
+
+
+def _columns(rows: Iterable[Row]) -> tuple[dict[str, int], list[str], list[array[float]]]:
+    """A run's tasks: each one's place, fingerprint, and value of every measure, a column a measure."""
+    places: dict[str, int] = {}
+    fingerprints: list[str] = []
+    held = [array("d") for _ in TASK_MEASURES]
+    for episode, last, before in rows:
+        if episode.task.id in places:
+            continue
+        places[episode.task.id] = len(fingerprints)
+        fingerprints.append(_fingerprint(episode.task))
+        for column, value in zip(held, _values(facts(episode, last, before)), strict=True):
+            column.append(value)
+    return places, fingerprints, held
 
 
 _OUTSIDE = float("inf")

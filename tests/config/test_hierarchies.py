@@ -106,6 +106,13 @@ def test_every_key_of_a_stage_finds_its_place(full: Setup) -> None:
     assert third.when == When(escalated=True)
 
 
+def test_a_limit_of_a_model_that_nobody_is_is_told(tmp_path: Path) -> None:
+    """It would bind nobody, and seem to bind."""
+    limits = "limits: {models: {sim/overser: {concurrency: 2}}}\n"
+    (warning,) = load_hierarchy(hierarchy(tmp_path, SMALL + limits)).warnings
+    assert "limits.models: unknown model 'sim/overser' (did you mean 'sim/overseer'?)" in warning
+
+
 def test_tasks_and_limits_stand_beside_the_hierarchy(full: Setup) -> None:
     """They are operational: no decision hangs on them."""
     town = full.tasks.town
