@@ -40,11 +40,6 @@ def dissent(evaluation: Evaluation) -> tuple[Vote, ...]:
     return () if taken is None else tuple(vote for vote in evaluation.votes if vote.cast not in SIDES[taken])
 
 
-def unstruck(evaluation: Evaluation) -> tuple[tuple[Vote, Finding], ...]:
-    """A stage's findings that no higher tier struck, each with the vote that made it."""
-    return tuple((vote, finding) for vote in evaluation.votes for finding in evaluation.unstruck(vote))
-
-
 def judged(episode: Episode, draft: Draft) -> Judged | None:
     """The final judgement on one of the episode's drafts.
 
@@ -95,7 +90,12 @@ class Judgement:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What stands against the draft: the unstruck findings of the standing evaluations."""
-        return tuple(finding for evaluation in self.standing for _, finding in unstruck(evaluation))
+        return tuple(
+            finding
+            for evaluation in self.standing
+            for vote in evaluation.votes
+            for finding in evaluation.unstruck(vote)
+        )
 
     @property
     def severity(self) -> int:

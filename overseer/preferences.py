@@ -12,7 +12,7 @@ from typing import Literal
 
 from overseer.decisions import clauses
 from overseer.hierarchy import Hierarchy
-from overseer.judgement import SIDES, Judged, Judgement, evaluations_on, judgement_on, unstruck
+from overseer.judgement import SIDES, Judged, Judgement, evaluations_on, judgement_on
 from overseer.records import (
     MUST_NOT_STAND,
     Agent,
@@ -199,13 +199,12 @@ def revisions(episode: Episode, source: Source) -> tuple[RevisionExample, ...]:
 def _told(evaluations: Iterable[Evaluation]) -> Iterator[str]:
     """The objections, in words: who, what they want, why, and each finding that stands."""
     for evaluation in evaluations:
-        kept = unstruck(evaluation)
         for vote in evaluation.votes:
             if vote.cast not in SIDES["objected"] or isinstance(vote.answer, Failure):
                 continue
             reason = vote.answer.reason if isinstance(vote.answer, Critique) else vote.answer.note
             yield f"{vote.juror}: {vote.cast}" + (f" – {reason}" if reason else "")
-            for finding in (finding for held, finding in kept if held is vote):
+            for finding in evaluation.unstruck(vote):
                 where = f" at “{finding.evidence}”" if finding.evidence.strip() else ""
                 yield f"- {finding.principle} (severity {finding.severity}, {finding.asks}){where}"
 
