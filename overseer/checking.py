@@ -5,6 +5,7 @@ Beside the walk: `overseer check` for hierarchies, constitutions and scenarios. 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from overseer.config.hierarchies import load_hierarchy
 from overseer.config.strict_yaml import load as load_yaml
 from overseer.errors import ConfigError
 from overseer.hierarchy import Hierarchy
+from overseer.reviewers import Reviewer
 from overseer.reviewers.binding import Given, bind
 from overseer.scenarios import check_scenario
 from overseer.sources import open_source
@@ -42,12 +44,29 @@ def check(path: str | Path) -> Checked:
         return Checked(path, "scenario", check_scenario(path), ())
     try:
         setup = load_hierarchy(path)
-        bind(setup.hierarchy.agents, "check", setup.beside, _unbound(setup.hierarchy), f"{path}: ")
+        bound = bind(setup.hierarchy.agents, "check", setup.beside, _unbound(setup.hierarchy), f"{path}: ")
         if setup.tasks.file is None:  # a file of tasks may come later, or by `--tasks`
             open_source(setup.tasks, setup.beside, f"{path}: ")
     except ConfigError as error:
         return Checked(path, "hierarchy", error.problems, ())
-    return Checked(path, "hierarchy", (), setup.warnings)
+    return Checked(path, "hierarchy", (), (*setup.warnings, *_unlearned(path, setup.hierarchy, bound)))
+
+
+def _unlearned(path: Path, hierarchy: Hierarchy, bound: Mapping[str, Reviewer]) -> Iterator[str]:
+    """A fitted judge approves of what it has learned to see: what it has not is nobody's, unless another looks."""
+    for name, reviewer in bound.items():
+        if not hierarchy.agents[name].model.startswith("embed/"):
+            continue
+        from overseer.reviewers.embedding import EmbeddingReviewer
+
+        if isinstance(reviewer, EmbeddingReviewer):
+            constitution = hierarchy.agents[name].constitution or hierarchy.constitution
+            stated = {principle.id for layer in constitution.layers for principle in layer.principles}
+            learned = sorted(stated & reviewer.judge.vectors.keys())
+            yield (
+                f"{path}: agents.{name}: this judge has learned {', '.join(learned) or 'none'} of the {len(stated)} "
+                "principles: its approval says nothing of the others (let another agent look for them)"
+            )
 
 
 def _unbound(hierarchy: Hierarchy) -> Given:

@@ -36,6 +36,8 @@ class Talk:
         self._open.close()
 
     def begun(self, run: Run) -> None:
+        for warning in run.setup.warnings:
+            say(f"warning: {warning}")
         say(f"run {run.path}: {run.source.total:,} tasks")
         if self.ui == "json":
             print(json.dumps({"event": "begun", "run": str(run.path), "tasks": run.source.total}), flush=True)
