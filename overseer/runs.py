@@ -193,7 +193,10 @@ def make_run(
     given: Collection[str] = (),
 ) -> Run:
     """The folder of a new run, whose chance `key` decides. `given`: for whom a program answers."""
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"{root}: cannot be a folder of runs: {error.strerror} (choose another)") from error
     inputs, config = _inputs(setup, source, overrides, given)
     path = create_run(
         root,

@@ -70,7 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def dispatch(arguments: list[str]) -> int:
-    """Run a verb; its exit code. Expected errors are said in one line each on stderr."""
+    """Run a verb; its exit code. Expected errors are said in one line each on stderr.
+
+    Where whoever reads our output has left (`| head`), click ends the process with 1, in silence: what was not said
+    (a gate's answer, say) must not pass for well.
+    """
     try:
         code = overseer.main(arguments or ["--help"], prog_name="overseer", standalone_mode=False)
     except click.exceptions.Exit as leaving:
@@ -88,11 +92,10 @@ def dispatch(arguments: list[str]) -> int:
         return ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left (`| head`); nothing more can be said there, and nothing is wrong.
-        sys.stderr.close()
-        return OK
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            _say(f"{error.filename}: {error.strerror} (choose another path, or mend that one)")
+            return ERROR
         # The boundary: a bug is shown whole, under its own exit code, and never mistaken for a verdict.
         import traceback
 

@@ -15,7 +15,7 @@ from overseer.errors import ConfigError
 from overseer.reports.safe import safe
 
 
-@click.group(name="town")
+@click.group(name="town", no_args_is_help=False)
 def command() -> None:
     """Look at Town: its tasks with their hidden truth, and what its oracle says of any text."""
 
