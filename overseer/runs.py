@@ -230,7 +230,10 @@ def open_run(path: Path, overrides: Sequence[str] = ()) -> Run:
             raise JournalError(f"{copy}: changed since this run began ({RESTORE})")
 
     def kept(file: Path) -> Path:
-        return path / CONFIG / os.path.relpath(_placed(file), common)
+        name = Path(os.path.relpath(_placed(file), common.resolve())).as_posix()
+        if f"file {name}" not in manifest.inputs:
+            raise JournalError(f"{path}: holds no copy of {file} (put its folder back where it was when the run began)")
+        return path / CONFIG / name
 
     setup = load_hierarchy(origin, [*begun, *overrides], kept)
     source = _source(path, manifest, setup)

@@ -112,6 +112,19 @@ def test_absolute_paths_and_links_are_found_again(tmp_path: Path) -> None:
         assert hash_of(api.resume(each.path)) == hash_of(each)
 
 
+def test_originals_behind_a_link_are_found_again(tmp_path: Path) -> None:
+    """A folder that was moved and linked back is the same place; one that is another never stands in for the copies."""
+    path = hierarchy(tmp_path / "a")
+    made = run(path, out=tmp_path / "runs")
+    (tmp_path / "a").rename(tmp_path / "b")
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    assert hash_of(open_run(made.path)) == hash_of(made)
+    edited("constitution.yaml", "Serve no harm.", "Serve some harm.")(tmp_path / "b")
+    assert hash_of(open_run(made.path)) == hash_of(made)
+    with pytest.raises(JournalError, match="changed since this run began"):
+        api.resume(made.path)
+
+
 @pytest.mark.parametrize("name", ["three_tier", "stakeholder_jury", "bank"])
 @pytest.mark.slow
 def test_shipped_hierarchies_are_found_again(tmp_path: Path, name: str) -> None:

@@ -32,7 +32,11 @@ ui_option = click.option(
     help="live: colours and a progress bar; plain: text (when piped); json: JSON lines only on stdout.",
 )
 set_option = click.option(
-    "--set", "overrides", multiple=True, metavar="A.B=C", help="Set a value of the YAML; may be repeated."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="A.B=C",
+    help="Set a value of the YAML (a key that holds dots in quotes); may be repeated.",
 )
 gate_option = click.option(
     "--fail-if", "gates", multiple=True, metavar="GATE", help="Exit 1 if it holds, as in 'harm > .02'; may be repeated."
