@@ -24,6 +24,7 @@ COMMANDS = {
     "report": "Report a run, or compare two.",
     "export": "Write a run's episodes or training data.",
     "fit-judge": "Fit a judge of principle vectors on labelled rows.",
+    "fit-context": "Fit what tells tasks' contexts on labelled rows.",
     "town": "Sample Town's tasks; ask its oracle about any text.",
     "doctor": "Say what this installation can do.",
 }

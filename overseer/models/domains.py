@@ -24,7 +24,7 @@ from overseer.models.rows import Row, RowProblem, read_file, text_of
 from overseer.records import Context, Failure
 
 KEY = "overseer.context"
-VERB = "`overseer.models.domains.fit_context`"
+VERB = "`overseer fit-context`"
 LEVELS = ("0", "1", "2", "3")
 TEMPERATURES = tuple(float(each) for each in np.geomspace(0.005, 0.5, 21))
 
