@@ -6,14 +6,13 @@ Step 1 of the walk, after `strict_yaml`. Knows no particular schema.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from overseer.config.strict_yaml import MAX_PROBLEMS, Document, KeyPath, Tree, dotted, near, one_line, read
+from overseer.config.strict_yaml import MAX_PROBLEMS, Document, KeyPath, Tree, dotted, near, one_line
 from overseer.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -40,11 +39,6 @@ def validate(document: Document, model: type[Model]) -> Model:
         return model.model_validate(document.tree)
     except ValidationError as error:
         raise ConfigError(problems(error, document, model)) from None
-
-
-def explain(path: Path | str, error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """As `problems`, of a file that has been read before: reads it again for its lines."""
-    return problems(error, read(path), model)
 
 
 def problems(error: ValidationError, document: Document, model: type[BaseModel]) -> list[str]:

@@ -284,11 +284,6 @@ class Tally:
         return vectors, counts
 
 
-def ratio(sums: Floats) -> Floats:
-    """Sums of (part, whole) → their quotient: a mean over clusters of unequal size."""
-    return quotient(sums[..., 0], sums[..., 1])
-
-
 def quotient(above: Any, below: Any) -> Floats:
     """Division that is undefined (NaN), not infinite, by zero."""
     above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)

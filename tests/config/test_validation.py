@@ -8,8 +8,9 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from overseer.config.strict_yaml import parse
-from overseer.config.validation import explain, validate
+from overseer.config.strict_yaml import parse, read
+from overseer.config.validation import problems as problems_of
+from overseer.config.validation import validate
 from overseer.errors import ConfigError
 
 
@@ -103,4 +104,4 @@ def test_a_key_set_from_outside_keeps_its_path(tmp_path: Path) -> None:
     file.write_text("name: x\n", encoding="utf-8")
     with pytest.raises(ValidationError) as caught:
         _Top.model_validate({"name": "x", "by_name": {"e": {"who": "a", "jury": {"k": "two"}}}, "on": 1})
-    assert f"{file}: on: must be true or false, not 1" in explain(file, caught.value, _Top)
+    assert f"{file}: on: must be true or false, not 1" in problems_of(caught.value, read(file), _Top)
