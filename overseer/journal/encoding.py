@@ -1,4 +1,4 @@
-"""Tasks, replies and episodes as JSON: what a journal keeps, and what a record is hashed over.
+"""Tasks, replies, rulings and episodes as JSON: what a journal keeps, and what a record is hashed over.
 
 Beside the walk's step 8. Reading is strict: unknown fields, other types, NaN and infinities are `Malformed`. Knows
 nothing of files or of who answers.
@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import PydanticSerializationError
 
 from overseer.errors import Malformed
+from overseer.prompts.strict import load_json
 from overseer.records import (
     Comparison,
     Context,
@@ -93,6 +94,47 @@ class Ruled:
         return self.reply.value.seconds if isinstance(self.reply.value, Ruling) else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A ruling as a person left it in the inbox, `at` seconds since 1970; its reply names seat, draft and rulebook."""
+
+    task: str
+    at: float
+    reply: Reply
+
+    @property
+    def ruling(self) -> Ruling:
+        assert isinstance(self.reply.value, Ruling), "`decode_left` lets nothing else in"
+        return self.reply.value
+
+    @property
+    def says(self) -> tuple[str, str, str | None]:
+        """What two rulings of one seat must agree in: the draft they are bound to, the action, and the text."""
+        return self.reply.binding, self.ruling.action, self.ruling.text
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A seat that was asked, and waits: what a queue shows of it and is ordered by, `at` seconds since 1970.
+
+    `disagreement`: the votes just below differ. `grant`: the stage's first look at this task beyond mandatory ones,
+    which needs a budget's grant; looks again ride on it.
+    """
+
+    request: str
+    checkpoint: str
+    agent: str
+    seat: int
+    stage: str
+    mandatory: bool
+    grant: bool
+    risk: int
+    place: int
+    disagreement: bool
+    at: float
+
+
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -119,9 +161,19 @@ class _RuledRow:
     reply: _ReplyRow
 
 
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class _LeftRow:
+    task: str
+    at: float
+    reply: _ReplyRow
+
+
 _TASK = TypeAdapter(Task)
 _REPLY = TypeAdapter(_ReplyRow)
 _RULED = TypeAdapter(_RuledRow)
+_LEFT = TypeAdapter(_LeftRow)
+_WAITING = TypeAdapter(Waiting)
 _ENDED = TypeAdapter(Ended)
 _EPISODE = TypeAdapter(Episode)
 
@@ -165,6 +217,40 @@ def decode_ruled(body: bytes | str) -> Ruled:
     except ValidationError as error:
         raise Malformed(f"not a person's reply: {_first(error)}") from error
     return Ruled(row.agent, row.seat, row.stage, row.mandatory, row.grant, row.reply.reply())
+
+
+def encode_left(left: Left) -> str:
+    """A ruling as JSON, as it is left in the inbox. `Malformed` if a text in it is not Unicode."""
+    return _encode(_LEFT, _LeftRow(left.task, left.at, _reply_row(left.reply)))
+
+
+def decode_left(body: bytes | str) -> Left:
+    """The ruling that was left. `Malformed` if it is none, or not exactly one."""
+    try:
+        text = body if isinstance(body, str) else body.decode()
+        load_json(text, max_chars=len(text))  # for its strictness: no key twice, no number that is none
+        row = _LEFT.validate_json(text)
+    except UnicodeDecodeError as error:
+        raise Malformed("not a ruling: not UTF-8") from error
+    except ValidationError as error:
+        raise Malformed(f"not a ruling: {_first(error)}") from error
+    left = Left(row.task, row.at, row.reply.reply())
+    if not isinstance(left.reply.value, Ruling):
+        raise Malformed("not a ruling: another reply")
+    return left
+
+
+def encode_waiting(waiting: Waiting) -> str:
+    """A waiting seat as JSON."""
+    return _encode(_WAITING, waiting)
+
+
+def decode_waiting(body: bytes | str) -> Waiting:
+    """The waiting seat that was encoded. `Malformed` if it is none."""
+    try:
+        return _WAITING.validate_json(body)
+    except ValidationError as error:
+        raise Malformed(f"not a waiting seat: {_first(error)}") from error
 
 
 def task_key(body: str) -> str:
