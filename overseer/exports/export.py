@@ -11,6 +11,7 @@ import heapq
 import json
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -109,7 +110,9 @@ def _whole(path: Path) -> Iterator[BufferedRandom]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        sys.audit("overseer.export.written")
         os.replace(part, path)
+        sys.audit("overseer.export.placed")
     except BaseException:
         part.unlink(missing_ok=True)
         raise

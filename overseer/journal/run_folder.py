@@ -12,6 +12,7 @@ import platform
 import re
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -85,7 +86,9 @@ def create_run(
             copy.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(copy, content)
         write_atomically(part / MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
+        sys.audit("overseer.run_folder.made")
         os.rename(part, run)
+        sys.audit("overseer.run_folder.named")
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise JournalError(f"{run}: cannot be made: {error.strerror} (choose another folder)") from error
@@ -200,6 +203,7 @@ def owned(run: Path) -> Iterator[None]:
         except BlockingIOError:
             owner = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
             raise JournalError(f"{run}: process {owner} is writing this run (wait for it, or stop it)") from None
+        sys.audit("overseer.run_folder.owned")
         with suppress(OSError):  # a full disk: the lock holds, only its owner goes unnamed
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
@@ -216,7 +220,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        sys.audit("overseer.run_folder.written")
         os.replace(temporary, path)
+        sys.audit("overseer.run_folder.placed")
     except OSError:
         temporary.unlink(missing_ok=True)
         raise

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import sys
 import threading
 import time
 from array import array
@@ -219,7 +220,9 @@ class _Writer:
         if self._anchored == self._tip.seq or self._failed is not None:
             return
         try:
+            sys.audit("overseer.store.anchoring")
             write_head(self._run, self._tip)
+            sys.audit("overseer.store.anchored")
             self._anchored = self._tip.seq
         except OSError as error:
             self._fail(error)
@@ -243,6 +246,7 @@ def _connect(run: Path) -> sqlite3.Connection:
     )
     connection.execute("CREATE INDEX IF NOT EXISTS by_task ON events (task)")
     connection.execute("CREATE INDEX IF NOT EXISTS rulings ON events (kind) WHERE kind = 'ruling'")
+    sys.audit("overseer.store.opened")
     return connection
 
 
@@ -264,7 +268,9 @@ def _commit(connection: sqlite3.Connection, tip: Link, events: Sequence[Event]) 
             piece = rows[start : start + 5 * _ROWS]
             values = ", ".join(["(?, ?, ?, ?, ?)"] * (len(piece) // 5))
             connection.execute(f"INSERT INTO events (seq, task, kind, body, hash) VALUES {values}", piece)
+        sys.audit("overseer.store.inserted")
         connection.execute("COMMIT")
+        sys.audit("overseer.store.committed")
     except sqlite3.Error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
