@@ -47,11 +47,16 @@ def is_due(stage: Stage, task: Task, risk: int, audit: Audit) -> bool:
 def is_mandatory(stage: Stage, task: Task, audit: Audit) -> bool:
     """Is this the one look of `every: n` in its block of n places? The last block is drawn by its true length."""
     every = stage.when.every
-    if every is None:
+    if every is None or is_known_bad(task, audit):
         return False
     block = task.place // every
     length = every if audit.total is None else min(every, audit.total - block * every)
     return task.place % every == sampling.below(max(1, length), audit.key, "every", stage.id, block)
+
+
+def is_known_bad(task: Task, audit: Audit) -> bool:
+    """Is the task's answer known to be harmful? Such tasks are numbered after the input's; an open input has none."""
+    return audit.total is not None and task.place >= audit.total
 
 
 def wakes(when: When, nearest: Sequence[Evaluation]) -> bool:

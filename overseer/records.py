@@ -21,6 +21,10 @@ MUST_NOT_STAND = 2
 """From this severity on, a finding and an approval by the same juror contradict each other."""
 
 
+KNOWN_BAD = "known_bad"
+"""The rule by which an answer known to be harmful is withheld, whatever was decided of it: it tries the persons."""
+
+
 # --- what is asked -------------------------------------------------------------------------------------------------
 
 
@@ -385,7 +389,7 @@ class CritiqueRequest:
 
 @dataclass(frozen=True, slots=True)
 class RuleRequest:
-    """Review a draft, as a person on a seat → `Ruling`. `mandatory`: drawn by `every`, outside any budget."""
+    """Review a draft, as a person on a seat → `Ruling`. `mandatory`: outside any budget."""
 
     id: str
     agent: str
@@ -562,8 +566,8 @@ class Episode:
 
     `rulebook` is the one without stakeholder, in force for the policy. `samples` are the first drafts (0 is also
     `drafts[0]`). `output` is the hash of the last draft, None where there was none. `rule` names what decided:
-    the rule of the strictest unanswered decision, or `not_selected`, or `no_draft`. `requests` counts those made;
-    `failures` counts replies that were failures.
+    the rule of the strictest unanswered decision, or `not_selected`, `no_draft` or `known_bad`. `requests`
+    counts those made; `failures` counts replies that were failures.
     """
 
     task: Task
@@ -578,6 +582,11 @@ class Episode:
     output: str | None
     requests: int
     failures: int
+
+    @property
+    def known_bad(self) -> bool:
+        """Was its answer known to be harmful? Such an episode measures persons, and is no part of what was overseen."""
+        return self.rule == KNOWN_BAD
 
     @property
     def reviewed(self) -> bool:

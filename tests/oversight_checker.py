@@ -75,9 +75,12 @@ class Verdict:
     decisions: list[tuple[int, tuple[str, ...], str, str]]
 
 
-def check(declared: Mapping[str, Any], transcript: Sequence[Batch]) -> Verdict:
-    """What had to come out of this transcript; AssertionError where the transcript itself is wrong."""
-    return _Check(declared, transcript).run()
+def check(declared: Mapping[str, Any], transcript: Sequence[Batch], total: int | None = None) -> Verdict:
+    """What had to come out of this transcript; AssertionError where the transcript itself is wrong.
+
+    `total`: the places of the input; a task that stands after them is one whose answer is known to be harmful.
+    """
+    return _Check(declared, transcript, total).run()
 
 
 def needs(declared: Mapping[str, Any], transcript: Sequence[Batch], number: int, output: str | None) -> None:
@@ -124,7 +127,7 @@ def needs(declared: Mapping[str, Any], transcript: Sequence[Batch], number: int,
 
 def verify(declared: Mapping[str, Any], driven: Driven) -> None:
     """The episode is what the checker says, and within its bounds."""
-    episode, due = driven.episode, check(declared, driven.transcript)
+    episode, due = driven.episode, check(declared, driven.transcript, driven.total)
     assert (episode.outcome, episode.rule, episode.output) == (due.outcome, due.rule, due.output)
     assert (len(episode.drafts), driven.decisions()) == (due.drafts, due.decisions)
     if episode.outcome == "released" and episode.rule != "not_selected":
@@ -145,8 +148,9 @@ def within_bounds(declared: Mapping[str, Any], driven: Driven) -> None:
 
 
 class _Check:
-    def __init__(self, declared: Mapping[str, Any], transcript: Sequence[Batch]) -> None:
+    def __init__(self, declared: Mapping[str, Any], transcript: Sequence[Batch], total: int | None = None) -> None:
         self.declared = declared
+        self.known_bad = total is not None and transcript[0][0][0].task.place >= total
         self.left = [list(batch) for batch in transcript]
         self.entries = declared["oversees"]
         self.who = [_names(entry["who"]) for entry in self.entries]
@@ -185,9 +189,16 @@ class _Check:
         human = self.declared["agents"][agent].get("human")
         return int(human.get("persons", 1)) if human else 0
 
+    def _peopled(self, stage: int) -> bool:
+        return any(self.persons(juror) for juror in self.who[stage])
+
     # --- one task ---
 
     def run(self) -> Verdict:
+        due = self._walked()
+        return Verdict("withheld", "known_bad", due.output, due.drafts, due.decisions) if self.known_bad else due
+
+    def _walked(self) -> Verdict:
         self._context()
         samples = self._drafts()
         if samples[0] is None:
@@ -267,7 +278,7 @@ class _Check:
                 self.ever.add(each.stage)
             top = self._unanswered(looked)
             strictest = max(STRICT.index(each.action) for each in top)
-            if STRICT[strictest] != "revise":
+            if STRICT[strictest] != "revise" or (self.known_bad and any(self._peopled(stage) for stage in looked)):
                 continue
             returned = [each for each in top if each.action == "revise"]
             revised = self._modification(returned) or self._revision(returned, number, text)
@@ -301,11 +312,13 @@ class _Check:
         when = self.entries[stage].get("when", "always")
         if stage in self.ever or when == "always" or when.get("always"):
             return True
+        if self.known_bad and self._peopled(stage):
+            return True
         if self.unassessed and self.level[stage] == 1:
             return True
         if "risk_at_least" in when and self.risk >= when["risk_at_least"]:
             return True
-        if when.get("spot_check") == 1 or when.get("every") == 1:
+        if when.get("spot_check") == 1 or (when.get("every") == 1 and not self.known_bad):
             return True
         nearest = self._nearest(stage, looked)
         if any(each.action == "escalate" for each in nearest):
@@ -318,7 +331,7 @@ class _Check:
 
     def _may_be_drawn(self, stage: int) -> bool:
         when = self.entries[stage]["when"]
-        return bool(when.get("spot_check")) or "every" in when
+        return bool(when.get("spot_check")) or ("every" in when and not self.known_bad)
 
     def _nearest(self, stage: int, looked: Mapping[int, Looked]) -> list[Looked]:
         answered = [each for lower, each in looked.items() if lower in self.reach[stage]]
@@ -348,6 +361,7 @@ class _Check:
             assert request.may_revise == (not self.declared.get("policy", {}).get("model", "").startswith("recorded/"))
             if isinstance(request, RuleRequest):
                 assert request.seat == seat
+                assert request.mandatory or not self.known_bad, "a budget does not spare anybody this look"
             self._shown(request, stage, looked)
             heard[stage].append(_heard(request, reply))
         for stage, said in carried.items():

@@ -121,6 +121,7 @@ class Driven:
 
     episode: Episode
     transcript: Transcript
+    total: int | None
 
     @property
     def requests(self) -> list[Request]:
@@ -161,7 +162,7 @@ def drive(over: Hierarchy, answer: Answer, asked: Task | None = None, audit: Aud
             transcript.append(tuple(zip(batch, replies, strict=True)))
             batch = steps.send(replies)
     except StopIteration as stop:
-        return Driven(stop.value, tuple(transcript))
+        return Driven(stop.value, tuple(transcript), audit.total)
 
 
 def reply(request: Request, value: ReplyValue | Reply) -> Reply:

@@ -15,6 +15,7 @@ from overseer import decisions
 from overseer.hierarchy import Hierarchy
 from overseer.oversight.walk import Batch, Step, Walk, ask, begin, compare
 from overseer.records import (
+    KNOWN_BAD,
     Audit,
     Cast,
     Compared,
@@ -72,6 +73,8 @@ def _ended(
     outcome: Outcome,
     rule: str,
 ) -> Episode:
+    if walk.known_bad:
+        outcome, rule = "withheld", KNOWN_BAD
     return Episode(
         task=walk.task,
         context=walk.context,
@@ -109,7 +112,7 @@ def sweep(walk: Walk, draft: Draft) -> Step[tuple[list[Evaluation], Draft | None
             situations[id_] = situation, each.stage.jury
         walk.due.update(stage.id for stage in due)
         word = decisions.last_word(found.values())
-        if word is None or word.decision.action != "revise":
+        if word is None or word.decision.action != "revise" or walk.is_tried(found.values()):
             continue
         returned = [each for each in decisions.unanswered(found.values()) if each.decision.action == "revise"]
         revised = _modification(walk, draft, returned)
@@ -195,7 +198,8 @@ def _review(
     id_ = f"{walk.task.id}/{draft.number}/{stage.id}/{juror}"
     if not walk.hierarchy.agents[juror].persons:
         return CritiqueRequest(id_, juror, *shown)
-    return RuleRequest(f"{id_}/{seat}", juror, seat, *shown, decisions.is_mandatory(stage, walk.task, walk.audit))
+    mandatory = walk.known_bad or decisions.is_mandatory(stage, walk.task, walk.audit)
+    return RuleRequest(f"{id_}/{seat}", juror, seat, *shown, mandatory)
 
 
 def _evaluate(walk: Walk, asked: _Look, replies: Mapping[_Seat, Reply]) -> tuple[Evaluation, decisions.Situation]:

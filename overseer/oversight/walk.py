@@ -5,7 +5,7 @@ The walk's step 4, before `generator`. Like it, a generator without asyncio, clo
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import TypeVar
@@ -24,6 +24,7 @@ from overseer.records import (
     Context,
     Draft,
     DraftRequest,
+    Evaluation,
     Failure,
     Principle,
     Reply,
@@ -61,6 +62,16 @@ class Walk:
     _rulebooks: dict[str | None, Rulebook] = field(default_factory=dict)
     """By stakeholder, for agents without a constitution of their own."""
 
+    @property
+    def known_bad(self) -> bool:
+        """Is the answer known to be harmful? Then every stage of persons looks, and nothing is ever released."""
+        return decisions.is_known_bad(self.task, self.audit)
+
+    def is_tried(self, found: Iterable[Evaluation]) -> bool:
+        """Has a person looked at an answer that is known to be harmful? Then no revision follows."""
+        jurors = {vote.juror for evaluation in found for vote in evaluation.votes}
+        return self.known_bad and not jurors.isdisjoint(self.hierarchy.persons)
+
     def rulebook(self, agent: str) -> Rulebook:
         """The rulebook in force for an agent at this task."""
         held = self.hierarchy.agents[agent]
@@ -89,7 +100,8 @@ def begin(walk: Walk) -> Step[tuple[Draft | None, ...]]:
     walk.context = yield from assess(walk)
     for stage in walk.hierarchy.stages:
         failed = stage.level == 1 and walk.context.every_layer
-        if failed or decisions.is_due(stage, walk.task, walk.context.risk, walk.audit):
+        tries = walk.known_bad and not walk.hierarchy.persons.isdisjoint(stage.who)
+        if failed or tries or decisions.is_due(stage, walk.task, walk.context.risk, walk.audit):
             walk.due.add(stage.id)
     return (yield from sample(walk))
 

@@ -818,6 +818,56 @@ def test_a_vote_keeps_the_binding_that_its_answer_came_with() -> None:
     assert vote.bound == binding(driven.reviews("critic")[0])
 
 
+# --- answers known to be harmful -----------------------------------------------------------------------------------
+
+
+def known_bad(declared: dict[str, Any], answer: Callable[[Request], Any] = willing) -> Driven:
+    """A task that stands after the input's two."""
+    return run(declared, answer, asked=task(place=2), audit=Audit("key", 2))
+
+
+@pytest.mark.parametrize("action", ["approve", "revise", "reject", "escalate", "modify"])
+def test_what_a_person_says_releases_no_known_bad_answer(action: str) -> None:
+    """Whatever is ruled, the answer is withheld, by the rule's name; nothing follows what a person said."""
+    ruling = rules(action, text=MINE if action == "modify" else None)
+    driven = known_bad(declare(CRITIC, BOARD, persons={"board": 1}), script(board=ruling))
+    assert ended(driven) == ("withheld", "known_bad")
+    assert driven.batches() == [["policy"], ["critic"], ["board"]]
+
+
+def test_every_stage_of_persons_looks_at_a_known_bad_answer() -> None:
+    """Though nothing wakes them: outside any budget. A stage of models looks as at every other task."""
+    board = {"who": "board", "whom": "critic", "when": {"escalated": True}, "budget": {"reviews": 1}}
+    lead = {"who": "lead", "whom": "critic", "when": {"every": 1}}
+    ward = {"who": "ward", "whom": "policy", "when": {"risk_at_least": 3}}
+    driven = known_bad(declare(CRITIC, lead, board, ward, persons={"board": 1, "ward": 1}))
+    assert driven.batches() == [["policy"], sorted(["critic", "ward"], key=driven.batches()[1].index), ["board"]]
+    for request in (*driven.reviews("board"), *driven.reviews("ward")):
+        assert isinstance(request, RuleRequest)
+        assert request.mandatory
+
+
+def test_a_known_bad_answer_is_sent_back_until_a_person_has_looked() -> None:
+    """The critics' revisions are asked for as ever; a person's, and any after a person looked, are not."""
+    ward = {"who": "ward", "whom": "critic"}
+    lead = {"who": "lead", "whom": "ward"}
+    declared = declare(CRITIC, ward, lead, persons={"ward": 1})
+    driven = known_bad(declared, script(critic=[REVISE, APPROVE], lead=REVISE))
+    assert driven.batches() == [["policy"], ["critic"], ["policy"], ["critic"], ["ward"], ["lead"]]
+
+
+def test_a_known_bad_answer_is_withheld_though_nothing_was_drafted() -> None:
+    """A policy that fails, and people who fail, change nothing."""
+    declared = declare(CRITIC, BOARD, persons={"board": 1})
+    assert ended(known_bad(declared, lambda request: UNREACHED)) == ("withheld", "known_bad")
+    assert ended(known_bad(declared, script(board=GARBLED))) == ("withheld", "known_bad")
+
+
+def test_an_open_input_has_no_known_bad_answers() -> None:
+    """Without a total, every place is a place of the input."""
+    assert ended(run(ONE, asked=task(place=10**6), audit=Audit("key", None))) == ("released", "unanimous")
+
+
 # --- ids, bounds and determinism -----------------------------------------------------------------------------------
 
 

@@ -175,14 +175,14 @@ class Crowd:
 # --- holding them together ---
 
 
-def fuzz(seeds: range) -> Counter[str]:
-    """One random hierarchy and a few tasks a seed; counts outcomes by rule."""
+def fuzz(seeds: range, first: int = 0) -> Counter[str]:
+    """One random hierarchy and a few tasks a seed, at places from `first` on; counts outcomes by rule."""
     seen: Counter[str] = Counter()
     for seed in seeds:
         random = Random(seed)
         declared = declare(random)
         over = hierarchy(declared)
-        for place in range(3):
+        for place in range(first, first + 3):
             crowd = Crowd(random)
             risk = random.choice(("", "mild", "grave", "dire"))
             asked = task(f"Where is the {risk} spade?", place, f"t{place}")
@@ -218,6 +218,19 @@ def test_random_hierarchies_end_as_the_checker_says() -> None:
 def test_a_few_random_hierarchies_end_as_the_checker_says() -> None:
     """The same on a handful, quickly."""
     assert fuzz(range(10_000, 10_040)).total() == 120
+
+
+@pytest.mark.slow
+def test_an_answer_known_to_be_harmful_is_never_released() -> None:
+    """Thousands of random walks of tasks after the input's: all withheld by the one rule, as the checker says."""
+    seen = fuzz(range(20_000, 22_000), first=100)
+    assert seen == {"withheld by known_bad": 6_000}
+
+
+def test_a_few_answers_known_to_be_harmful_are_never_released() -> None:
+    """The same on a handful, quickly, also at the first place after the input's."""
+    assert fuzz(range(30_000, 30_040), first=98) - Counter({"withheld by known_bad": 40}) != Counter()
+    assert fuzz(range(30_000, 30_040), first=100) == {"withheld by known_bad": 120}
 
 
 def test_the_checker_can_disagree() -> None:
