@@ -1,1 +1,1 @@
-"""The only truth of a run. Read `encoding` (its JSON), `run_folder`, `chain` (its proof), `store`, then `replay`."""
+"""A run's only truth. Read `encoding` (JSON), `run_folder`, `chain` (proof), `reader`, `store`, `inbox`, `replay`."""

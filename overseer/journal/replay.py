@@ -13,7 +13,7 @@ from pathlib import Path
 from overseer.errors import JournalError
 from overseer.journal.chain import RESTORE
 from overseer.journal.encoding import canonical, decode_task, digest
-from overseer.journal.store import open_reader
+from overseer.journal.reader import open_reader
 from overseer.records import Episode, Reply, Request, Task
 from overseer.sampling import uniform
 

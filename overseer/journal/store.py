@@ -19,22 +19,24 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
-from overseer.errors import JournalError, Malformed
-from overseer.journal.chain import JOURNAL, RESTORE, START, Link, chained, connect_reading, walk_chain, write_head
-from overseer.journal.encoding import Ended, Ruled, decode_ended, decode_reply, decode_ruled
+from overseer.errors import JournalError
+from overseer.journal.chain import JOURNAL, START, Link, chained, walk_chain, write_head
+from overseer.journal.encoding import decode_ended
+from overseer.journal.reader import Reader, decoded, open_reader
 from overseer.journal.run_folder import manifest_digest, owned
-from overseer.records import Reply
 
 HEAD_INTERVAL = 0.2
 """Seconds after which the anchor follows what was committed."""
-Kind = Literal["begin", "task", "reply", "ruling", "end"]
-"""A session began (manifest, settings) · a task, whole · a model's reply · a person's reply · an episode ended."""
+Kind = Literal["begin", "task", "appeal", "reply", "wait", "ruling", "late", "control", "end"]
+"""A session began (manifest, settings) · a task, whole · an appeal, in a task's stead · a model's reply · a person was
+asked · a person's reply · a ruling that did not count · a pause or stop from outside · an episode ended."""
+_SOUGHT = ("begin", "ruling", "wait", "late", "control")
+"""Kinds that are few and looked for; each has an index of its own."""
 
 _ROWS = 64
 
@@ -45,15 +47,6 @@ class Event(NamedTuple):
     task: str
     kind: Kind
     body: str
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """What the journal holds of one task: its JSON as first asked, the replies by request, and how it ended."""
-
-    task: bytes
-    replies: Mapping[str, Reply]
-    end: Ended | None
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
@@ -72,13 +65,13 @@ def open_journal(run: Path, operational: Mapping[str, object] | None = None) -> 
         for link, kind, body in walk_chain(run, manifest):
             tip = link
             if kind == b"end":
-                ended.append(int(_decoded(link.seq, decode_ended, body).task, 16))
+                ended.append(int(decoded(link.seq, decode_ended, body).task, 16))
         writer = _Writer(run, tip)
         try:
             begin = json.dumps({"manifest": manifest, "operational": dict(operational or {})}, allow_nan=False)
             writer.append_now([Event("", "begin", begin)])
             with open_reader(run) as reader:
-                journal = Journal(reader, writer, ended)
+                journal = Journal(run, reader, writer, ended)
                 try:
                     yield journal
                 finally:
@@ -93,7 +86,8 @@ class Journal:
     Of the tasks that ended in earlier sessions it holds eight bytes each.
     """
 
-    def __init__(self, reader: Reader, writer: _Writer, ended: array[int]) -> None:
+    def __init__(self, run: Path, reader: Reader, writer: _Writer, ended: array[int]) -> None:
+        self.run = run
         self.reader = reader
         self._writer = writer
         self._ended = array("Q", sorted(ended))
@@ -245,7 +239,8 @@ def _connect(run: Path) -> sqlite3.Connection:
         "body TEXT NOT NULL, hash BLOB NOT NULL)"
     )
     connection.execute("CREATE INDEX IF NOT EXISTS by_task ON events (task)")
-    connection.execute("CREATE INDEX IF NOT EXISTS rulings ON events (kind) WHERE kind = 'ruling'")
+    for kind in _SOUGHT:
+        connection.execute(f"CREATE INDEX IF NOT EXISTS of_{kind} ON events (kind) WHERE kind = '{kind}'")
     sys.audit("overseer.store.opened")
     return connection
 
@@ -276,67 +271,3 @@ def _commit(connection: sqlite3.Connection, tip: Link, events: Sequence[Event]) 
             connection.execute("ROLLBACK")
         raise
     return Link(seq, hash)
-
-
-# --- reading -------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def open_reader(run: Path) -> Iterator[Reader]:
-    """Open a run's journal to read, whether or not somebody writes it."""
-    with closing(connect_reading(run)) as connection:
-        try:
-            yield Reader(connection)
-        except sqlite3.Error as error:
-            raise JournalError(f"{run / JOURNAL}: cannot be read: {error} (see `overseer verify {run}`)") from error
-
-
-class Reader:
-    """What is durable in a journal. Never writes."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def history(self, task: str) -> History | None:
-        """What is known of one task; None if it was never begun."""
-        query = "SELECT seq, kind, body FROM events WHERE task = ? ORDER BY seq"
-        rows = self._connection.execute(query, (task,)).fetchall()
-        if not rows:
-            return None
-        end = next((_decoded(seq, decode_ended, body) for seq, kind, body in rows if kind == b"end"), None)
-        seq, kind, body = rows[0]
-        if kind != b"task":
-            raise JournalError(f"journal: event {seq} is the first of task {task!r}, but not its words ({RESTORE})")
-        replies: dict[str, Reply] = {}
-        for seq, kind, answer in rows[1:]:
-            if kind == b"end":
-                continue
-            if kind == b"ruling":
-                reply = _decoded(seq, decode_ruled, answer).reply
-            else:
-                reply = _decoded(seq, decode_reply, answer)
-            if reply.request in replies:
-                raise JournalError(f"journal: event {seq} answers {reply.request!r} a second time ({RESTORE})")
-            replies[reply.request] = reply
-        return History(body, replies, end)
-
-    def ended(self) -> Iterator[str]:
-        """The ids of the tasks that have ended, by place, then id; sorted by SQLite, in bounded memory."""
-        query = "SELECT task FROM events WHERE kind = 'end' ORDER BY json_extract(body, '$.place'), task"
-        for (task,) in self._connection.execute(query):
-            yield task.decode()
-
-    def rulings(self) -> Iterator[Ruled]:
-        """Every reply of a person, in the order in which they were served."""
-        for seq, body in self._connection.execute("SELECT seq, body FROM events WHERE kind = 'ruling' ORDER BY seq"):
-            yield _decoded(seq, decode_ruled, body)
-
-
-Body = TypeVar("Body")
-
-
-def _decoded(seq: int, decode: Callable[[bytes], Body], body: bytes) -> Body:
-    try:
-        return decode(body)
-    except Malformed as error:
-        raise JournalError(f"journal: event {seq}: {error} ({RESTORE})") from error

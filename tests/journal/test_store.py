@@ -16,7 +16,8 @@ from journal_driver import new_run, reply, task_of, write, written_run
 from overseer.errors import JournalError
 from overseer.journal.chain import JOURNAL, Verified, verify
 from overseer.journal.encoding import Ruled, decode_task, encode_ruled, encode_task
-from overseer.journal.store import Event, open_journal, open_reader
+from overseer.journal.reader import open_reader
+from overseer.journal.store import Event, open_journal
 from overseer.records import Reply, Ruling
 
 
