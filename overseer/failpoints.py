@@ -20,6 +20,9 @@ FAILPOINTS: Mapping[str, str] = {
     "overseer.store.committed": "events are durable, and nobody has heard of it",
     "overseer.store.anchoring": "the anchor is behind what is durable",
     "overseer.store.anchored": "the anchor names the last event",
+    "overseer.inbox.written": "what a person leaves is durable under another name, and not acknowledged",
+    "overseer.inbox.linked": "it has its own name, and that is not durable yet",
+    "overseer.inbox.taken": "it is durable in the journal, and still lies in the inbox",
     "overseer.export.written": "an export is whole under another name",
     "overseer.export.placed": "it has its own name, without its card",
 }
