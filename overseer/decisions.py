@@ -220,6 +220,21 @@ class Situation:
     bound: bool
 
 
+UNREVISED = Situation(
+    result="revise",
+    unborne=False,
+    over_authority=False,
+    asked=False,
+    tier_conflict=False,
+    rounds_left=True,
+    reviser=True,
+    modification=False,
+    revision_failed=True,
+    bound=False,
+)
+"""Where a stage stands that sent a draft back, with no text in hand, once the reviser has failed."""
+
+
 def _wants_reviser(situation: Situation) -> bool:
     return situation.result == "revise" and not situation.modification
 

@@ -372,7 +372,7 @@ class CritiqueRequest:
     """Review a draft → `Critique`. `focus`: the principles to look for this round, among those of the `rulebook`.
 
     `evaluations` are those on this draft of all the stages that this one answers, highest level first.
-    `may_revise` is False where nobody could revise.
+    `may_revise` is False where nobody could revise. `appeal`: why somebody asks to have it heard again, in their words.
     """
 
     id: str
@@ -385,11 +385,12 @@ class CritiqueRequest:
     draft: Draft
     evaluations: tuple[Evaluation, ...]
     may_revise: bool
+    appeal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RuleRequest:
-    """Review a draft, as a person on a seat → `Ruling`. `mandatory`: outside any budget."""
+    """Review a draft, as a person on a seat → `Ruling`. `mandatory`: outside any budget. `appeal`: as above."""
 
     id: str
     agent: str
@@ -403,11 +404,12 @@ class RuleRequest:
     evaluations: tuple[Evaluation, ...]
     may_revise: bool
     mandatory: bool
+    appeal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReviseRequest:
-    """Revise a draft after the `evaluations` that sent it back → `Text`."""
+    """Revise a draft after the `evaluations` that sent it back → `Text`. `appeal`: as in a review."""
 
     id: str
     agent: str
@@ -417,6 +419,7 @@ class ReviseRequest:
     focus: tuple[Principle, ...]
     draft: Draft
     evaluations: tuple[Evaluation, ...]
+    appeal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,8 +564,33 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Appeal:
+    """Somebody asks that what became of a task be heard again: `because` in their words, `by` the name they give.
+
+    `of` is the task's id. `number` counts its appeals from 1: the first is of the task's own episode, each further one
+    of the appeal before it. `stage` is the id of the stage that it starts at.
+    """
+
+    of: str
+    number: int
+    because: str
+    by: str
+    stage: str
+
+    @property
+    def id(self) -> str:
+        """The id of the episode that it opens."""
+        return f"{self.of}/appeal/{self.number}"
+
+    @property
+    def against(self) -> str:
+        """The id of the episode that it asks to have heard again."""
+        return self.of if self.number == 1 else f"{self.of}/appeal/{self.number - 1}"
+
+
+@dataclass(frozen=True, slots=True)
 class Episode:
-    """One task's whole way through the hierarchy.
+    """One task's whole way through the hierarchy; or one `appeal`, from the last draft of the episode before it.
 
     `rulebook` is the one without stakeholder, in force for the policy. `samples` are the first drafts (0 is also
     `drafts[0]`). `output` is the hash of the last draft, None where there was none. `rule` names what decided:
@@ -582,6 +610,12 @@ class Episode:
     output: str | None
     requests: int
     failures: int
+    appeal: Appeal | None = None
+
+    @property
+    def id(self) -> str:
+        """The task's id; of an appeal, its own."""
+        return self.task.id if self.appeal is None else self.appeal.id
 
     @property
     def known_bad(self) -> bool:

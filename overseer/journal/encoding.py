@@ -275,15 +275,16 @@ _TIMELESS: Mapping[str, Any] = {
     "evaluations": {"__all__": {"votes": {"__all__": {"answer": {"seconds"}}}}},
     "rulebook": {"principles"},
 }
+_OF_A_TASK: Mapping[str, Any] = {**_TIMELESS, "appeal": True}
 
 
 def canonical(episode: Episode) -> bytes:
     """An episode in the one form that is hashed: JSON in field order, without times.
 
     The only time in an episode is `Ruling.seconds`; what a reply cost (`Usage`) is no part of it. The rulebook stands
-    by its layers, settlements and hash, which covers its principles.
+    by its layers, settlements and hash, which covers its principles. Only an appeal's episode has an `appeal`.
     """
-    return _EPISODE.dump_json(episode, exclude=_TIMELESS)
+    return _EPISODE.dump_json(episode, exclude=_OF_A_TASK if episode.appeal is None else _TIMELESS)
 
 
 def digest(episode: Episode) -> str:

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from overseer import decisions
 from overseer.hierarchy import Hierarchy
+from overseer.oversight.revising import in_hand, modification, revise
 from overseer.oversight.walk import Batch, Step, Walk, ask, begin, compare
 from overseer.records import (
     KNOWN_BAD,
@@ -28,16 +29,13 @@ from overseer.records import (
     Jury,
     Outcome,
     Reply,
-    ReviseRequest,
     RuleRequest,
     Ruling,
     Stage,
     Strike,
     Task,
-    Text,
     Vote,
     binding,
-    text_hash,
 )
 
 
@@ -48,20 +46,32 @@ def oversee(task: Task, hierarchy: Hierarchy, audit: Audit) -> Step[Episode]:
     if samples[0] is None:
         return _ended(walk, (), (), (), (), "unjudged", "no_draft")
     comparisons = yield from compare(walk, samples)
-    drafts = [samples[0]]
+    taken = tuple(sample for sample in samples if sample is not None)
+    return (yield from conclude(walk, samples[0], (), taken, comparisons))
+
+
+def conclude(
+    walk: Walk,
+    draft: Draft,
+    standing: Iterable[Evaluation] = (),
+    samples: Sequence[Draft] = (),
+    comparisons: Sequence[Compared] = (),
+) -> Step[Episode]:
+    """Sweep draft after draft, from this one, until the last word. `standing`: evaluations that it has already."""
+    drafts = [draft]
     evaluations: list[Evaluation] = []
     while True:
-        found, revised = yield from sweep(walk, drafts[-1])
+        found, revised = yield from sweep(walk, drafts[-1], standing)
         evaluations.extend(found)
         if revised is None:
             break
         drafts.append(revised)
+        standing = ()
     if found:
         outcome, rule = decisions.outcome(found)
     else:
-        outcome, rule = "released" if hierarchy.unselected == "release" else "withheld", "not_selected"
-    taken = tuple(sample for sample in samples if sample is not None)
-    return _ended(walk, taken, comparisons, drafts, evaluations, outcome, rule)
+        outcome, rule = "released" if walk.hierarchy.unselected == "release" else "withheld", "not_selected"
+    return _ended(walk, samples, comparisons, drafts, evaluations, outcome, rule)
 
 
 def _ended(
@@ -88,43 +98,41 @@ def _ended(
         output=drafts[-1].hash if drafts else None,
         requests=walk.requests,
         failures=walk.failures,
+        appeal=walk.appeal,
     )
 
 
 # --- the levels, on one draft --------------------------------------------------------------------------------------
 
 
-def sweep(walk: Walk, draft: Draft) -> Step[tuple[list[Evaluation], Draft | None]]:
+def sweep(walk: Walk, draft: Draft, standing: Iterable[Evaluation] = ()) -> Step[tuple[list[Evaluation], Draft | None]]:
     """Level by level, let every stage that is due look at the draft; stop at the end, or at a revision.
 
-    Returns the evaluations made and the next draft, None where the walk ends on this one.
+    Returns the evaluations of this draft, those that stood already among them, and the next draft, None where the walk
+    ends on this one.
     """
-    found: dict[str, Evaluation] = {}
-    situations: dict[str, tuple[decisions.Situation, Jury]] = {}
+    found = {evaluation.stage: evaluation for evaluation in standing}
     attempts = 0
     while due := _lowest_due(walk, found):
         looks = [look(walk, stage, draft, found) for stage in due]
         asked: Batch = tuple(request for each in looks for request in each.requests.values())
         replies = iter((yield from ask(walk, asked)) if asked else ())
         for each in looks:
-            id_ = each.stage.id
-            found[id_], situation = _evaluate(walk, each, dict(zip(each.requests, replies, strict=False)))
-            situations[id_] = situation, each.stage.jury
+            found[each.stage.id] = _evaluate(walk, each, dict(zip(each.requests, replies, strict=False)))
         walk.due.update(stage.id for stage in due)
         word = decisions.last_word(found.values())
         if word is None or word.decision.action != "revise" or walk.is_tried(found.values()):
             continue
         returned = [each for each in decisions.unanswered(found.values()) if each.decision.action == "revise"]
-        revised = _modification(walk, draft, returned)
+        revised = modification(walk, draft, returned)
         if revised is None:
-            revised = yield from _revise(walk, draft, returned, attempts)
+            revised = yield from revise(walk, draft, returned, attempts)
             attempts += 1
         if revised is not None:
             return list(found.values()), revised
         for sent_back in returned:
-            situation, jury = situations[sent_back.stage]
-            failed = replace(situation, revision_failed=True)
-            found[sent_back.stage] = replace(sent_back, decision=decisions.decide(failed, jury))
+            failed = decisions.decide(decisions.UNREVISED, Jury())
+            found[sent_back.stage] = replace(sent_back, decision=failed)
     return list(found.values()), None
 
 
@@ -195,15 +203,15 @@ def _review(
     principles = walk.focus(rulebook, draft.number)
     may_revise = walk.hierarchy.can_revise
     shown = (stage.id, walk.task, walk.context, rulebook, principles, draft, below, may_revise)
-    id_ = f"{walk.task.id}/{draft.number}/{stage.id}/{juror}"
+    id_ = f"{walk.id}/{draft.number}/{stage.id}/{juror}"
     if not walk.hierarchy.agents[juror].persons:
-        return CritiqueRequest(id_, juror, *shown)
+        return CritiqueRequest(id_, juror, *shown, walk.because)
     mandatory = walk.known_bad or decisions.is_mandatory(stage, walk.task, walk.audit)
-    return RuleRequest(f"{id_}/{seat}", juror, seat, *shown, mandatory)
+    return RuleRequest(f"{id_}/{seat}", juror, seat, *shown, mandatory, walk.because)
 
 
-def _evaluate(walk: Walk, asked: _Look, replies: Mapping[_Seat, Reply]) -> tuple[Evaluation, decisions.Situation]:
-    """Count the seats' answers, settle conflicts, combine the votes, and decide; with all that decided it."""
+def _evaluate(walk: Walk, asked: _Look, replies: Mapping[_Seat, Reply]) -> Evaluation:
+    """Count the seats' answers, settle conflicts, combine the votes, and decide."""
     stage = asked.stage
     votes, strikes = _count(walk, asked, replies)
     casts = decisions.standing(votes)
@@ -216,11 +224,11 @@ def _evaluate(walk: Walk, asked: _Look, replies: Mapping[_Seat, Reply]) -> tuple
         tier_conflict=any(strike.equal_tiers for strike in strikes),
         rounds_left=walk.rounds < walk.hierarchy.rounds,
         reviser=walk.hierarchy.can_revise,
-        modification=any(_in_hand(vote, casts) for vote in votes),
+        modification=any(in_hand(vote, casts) for vote in votes),
         revision_failed=False,
         bound=all(_is_bound(vote, asked) for vote in votes if vote.cast == "approve"),
     )
-    evaluation = Evaluation(
+    return Evaluation(
         stage=stage.id,
         level=stage.level,
         draft=asked.draft.number,
@@ -230,7 +238,6 @@ def _evaluate(walk: Walk, asked: _Look, replies: Mapping[_Seat, Reply]) -> tuple
         strikes=strikes,
         decision=decisions.decide(situation, stage.jury),
     )
-    return evaluation, situation
 
 
 def _is_bound(vote: Vote, asked: _Look) -> bool:
@@ -294,48 +301,3 @@ def _cast(walk: Walk, key: _Seat, answer: Critique | Ruling | Failure, strikes: 
     if verdict in ("revise", "reject") and decisions.abstains(key[0], answer.findings, strikes):
         return "abstain"
     return verdict
-
-
-# --- revisions -----------------------------------------------------------------------------------------------------
-
-
-def _in_hand(vote: Vote, casts: Mapping[str, Cast]) -> bool:
-    """Is this seat's answer a modification, and its juror's standing vote?"""
-    modifies = isinstance(vote.answer, Ruling) and vote.answer.action == "modify"
-    return modifies and vote.cast == "revise" and casts[vote.juror] == "revise"
-
-
-def _modification(walk: Walk, draft: Draft, returned: Sequence[Evaluation]) -> Draft | None:
-    """The first modification among the decisions that take effect: level, stage id, juror, seat."""
-    for evaluation in returned:
-        casts = decisions.standing(evaluation.votes)
-        for vote in evaluation.votes:
-            match vote.answer:
-                case Ruling(text=str(text), person=person) if _in_hand(vote, casts):
-                    walk.author = (vote.juror, vote.seat, person)
-                    return Draft(draft.number + 1, text, text_hash(text), person)
-    return None
-
-
-def _revise(walk: Walk, draft: Draft, returned: Sequence[Evaluation], attempt: int) -> Step[Draft | None]:
-    """Ask the policy to revise the draft after the evaluations that sent it back; None if it fails."""
-    policy = walk.hierarchy.policy
-    rulebook = walk.rulebook(policy)
-    principles = walk.focus(rulebook, draft.number)
-    request = ReviseRequest(
-        f"{walk.task.id}/{draft.number}/revise/{attempt}",
-        policy,
-        walk.task,
-        walk.context,
-        rulebook,
-        principles,
-        draft,
-        tuple(returned),
-    )
-    (reply,) = yield from ask(walk, (request,))
-    if not isinstance(reply.value, Text):
-        return None
-    walk.rounds += 1
-    walk.author = None
-    text = reply.value.text
-    return Draft(draft.number + 1, text, text_hash(text), policy, tuple(principle.id for principle in principles))

@@ -16,6 +16,7 @@ from overseer.constitution import focus
 from overseer.hierarchy import Hierarchy
 from overseer.oversight.replies import received
 from overseer.records import (
+    Appeal,
     AssessRequest,
     Audit,
     Compared,
@@ -49,6 +50,8 @@ class Walk:
     task: Task
     hierarchy: Hierarchy
     audit: Audit
+    appeal: Appeal | None = None
+    """Why the task is heard again, if it is."""
     context: Context = field(init=False)
     due: set[str] = field(default_factory=set)
     """Stages that look at every draft: those whose look is fixed for the task, and all that have looked at one."""
@@ -61,6 +64,16 @@ class Walk:
     """Juror, seat and person whose modification the present draft is."""
     _rulebooks: dict[str | None, Rulebook] = field(default_factory=dict)
     """By stakeholder, for agents without a constitution of their own."""
+
+    @property
+    def id(self) -> str:
+        """Under what id its requests are made and its chances drawn: the task's, or the appeal's."""
+        return self.task.id if self.appeal is None else self.appeal.id
+
+    @property
+    def because(self) -> str | None:
+        """What whoever appealed said, if somebody did."""
+        return None if self.appeal is None else self.appeal.because
 
     @property
     def known_bad(self) -> bool:
@@ -83,7 +96,7 @@ class Walk:
 
     def focus(self, rulebook: Rulebook, round_: int) -> tuple[Principle, ...]:
         """The principles to look for this round."""
-        return focus(rulebook, self.hierarchy.select, self.audit.key, self.task.id, round_)
+        return focus(rulebook, self.hierarchy.select, self.audit.key, self.id, round_)
 
 
 def ask(walk: Walk, batch: Batch) -> Step[tuple[Reply, ...]]:
