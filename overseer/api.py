@@ -31,7 +31,9 @@ from overseer.records import Audit, Episode, Message, Task
 from overseer.reviewers import Reviewer
 from overseer.reviewers.binding import Given, bind
 from overseer.running.asking import Desk, require_reviewers
-from overseer.running.runner import Progress, RunResult, oversee_one, run_tasks
+from overseer.running.listening import Attend
+from overseer.running.runner import RunResult, oversee_one, run_tasks
+from overseer.running.session import Progress
 from overseer.runs import Run, open_run
 from overseer.scenarios import ScenarioResult, run_scenarios
 from overseer.sources import listed, open_source

@@ -5,7 +5,6 @@ stdout is data; stderr is talk.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -13,13 +12,18 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from overseer.cli.exits import BUDGET, HUMAN, INTERRUPTED, OK
 from overseer.reports.safe import safe
-from overseer.running.runner import Progress, RunResult
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from overseer.running.runner import RunResult
+from overseer.running.session import Progress
 
 T = TypeVar("T")
 Ui = Literal["live", "plain", "json"]
@@ -124,6 +128,8 @@ def _lines(total: int) -> Callable[[Progress], None]:
 
 def interruptible(work: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:
     """Run to the end; the first Ctrl-C (or SIGTERM) lets what is in flight finish, the second leaves at once."""
+
+    import asyncio
 
     async def watched() -> T:
         stop = asyncio.Event()

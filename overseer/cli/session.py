@@ -15,7 +15,7 @@ from overseer.cli.exits import OK
 from overseer.cli.report import print_measures
 from overseer.reports import gates as report_gates
 from overseer.reports.run_report import render_brief
-from overseer.running.runner import Progress
+from overseer.running.session import Progress
 from overseer.runs import Run
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from sys import maxsize
 
 from overseer.journal.encoding import Ruled
 from overseer.records import Budget, RuleRequest, Stage, Task
@@ -45,12 +46,16 @@ class Ledger:
 
     def grants(self, stage: str) -> bool:
         """May this stage look at one more task?"""
+        return self.left(stage) > 0
+
+    def left(self, stage: str) -> int:
+        """At how many more tasks this stage may look, as far as is known: minutes are known once they are spent."""
         budget = self._budgets.get(stage)
         if budget is None:
-            return True
-        if budget.reviews is not None and self._reviews[stage] >= budget.reviews:
-            return False
-        return budget.minutes is None or self._seconds[stage] < 60 * budget.minutes
+            return maxsize
+        if budget.minutes is not None and self._seconds[stage] >= 60 * budget.minutes:
+            return 0
+        return maxsize if budget.reviews is None else max(0, budget.reviews - self._reviews[stage])
 
     def enter(self, ruled: Ruled) -> None:
         """Take a person's reply into account, just given or found in the journal."""

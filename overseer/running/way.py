@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from overseer.errors import ConfigError, JournalError, Malformed
 from overseer.hierarchy import Hierarchy
 from overseer.journal.chain import RESTORE
-from overseer.journal.encoding import decode_reply, encode_ended, encode_reply, encode_task, task_key
+from overseer.journal.encoding import Waiting, decode_reply, encode_ended, encode_reply, encode_task, task_key
 from overseer.journal.replay import Step
 from overseer.journal.store import Event
 from overseer.records import Audit, Episode, Failure, Reply, Request, RuleRequest, Task
@@ -21,9 +21,12 @@ Oversee = Callable[[Task, Hierarchy, Audit], Step]
 
 
 class Way:
-    """A task on its way: its generator, the batch it waits for, and what it was told and has not taken in yet."""
+    """A task on its way: its generator, the batch it waits for, and what it was told and has not taken in yet.
 
-    __slots__ = ("batch", "episode", "known", "looked", "persons", "replies", "steps", "task", "wave")
+    `asked`: the requests that were put to real people, and when.
+    """
+
+    __slots__ = ("asked", "batch", "episode", "known", "looked", "persons", "replies", "steps", "task", "wave")
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class Way:
         self.persons = persons
         self.known = replies is not None
         self.wave = 0
+        self.asked: dict[str, Waiting] = {}
         self.looked: set[str] = set()
         self.batch: tuple[Request, ...] = ()
         self.episode: Episode | None = None

@@ -49,7 +49,8 @@ from overseer.records import (
     binding,
 )
 from overseer.running.asking import Desk
-from overseer.running.runner import KEPT, Progress, RunResult, oversee_one, run_tasks
+from overseer.running.runner import RunResult, oversee_one, run_tasks
+from overseer.running.session import KEPT, Progress
 
 
 def read_episodes(run: Path, over: Hierarchy, count: int = 40) -> list[Episode]:
