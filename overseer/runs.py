@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -32,12 +32,12 @@ from overseer.journal.run_folder import (
     manifest_digest,
     read_manifest,
 )
-from overseer.metrics.agreement import Labelled, against_labels
-from overseer.metrics.measures import Measure, Measures, Row, measure
+from overseer.listeners import Held, Spent
+from overseer.metrics.measures import Measures, Row, measure
 from overseer.models.recorded import Columns, Labels
 from overseer.oversight.generator import oversee
-from overseer.records import Audit, Episode, Failure, PreferencePair, Reply, Request, Task, Usage, text_hash
-from overseer.sources import TaskSource, open_source
+from overseer.records import Audit, Episode, PreferencePair, Task
+from overseer.sources import TaskSource, open_source, with_known_bad
 from overseer.sources import kept as kept_tasks
 
 OPERATIONAL = re.compile(r"(limits\.|oversees\.\d+\.budget[.=]|policy\.timeout=|agents\.[^.=]+\.(human\.)?timeout=)")
@@ -45,6 +45,10 @@ OPERATIONAL = re.compile(r"(limits\.|oversees\.\d+\.budget[.=]|policy\.timeout=|
 LISTED = "listed tasks.jsonl"
 LISTED_ROLE = f"file {LISTED}"
 """Under what name a run keeps the tasks that a program listed."""
+
+
+Listen = Callable[[Iterable[Row]], Iterator[Row]]
+"""Lets episodes pass by, and keeps what it likes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,18 +69,24 @@ class Run:
         return oversee(task, self.setup.hierarchy, self.audit)
 
     def episodes(self) -> Iterator[Episode]:
-        """The episodes that ended, by their place in the input; each replayed and checked against its digest."""
-        return replay.episodes(self.path, self.walk)
+        """The episodes that ended, by their place in the input; each replayed and checked against its digest.
+
+        Without those whose answer is known to be harmful: they measure persons, and are no part of what was overseen.
+        """
+        return (episode for episode in replay.episodes(self.path, self.walk) if not episode.known_bad)
 
     def graded(self, heard: replay.Heard | None = None) -> Iterator[Row]:
-        """Episodes with the truth of their last and first drafts, where there is a truth."""
+        """As `episodes`, with the truth of their last and first drafts, where there is a truth."""
+        return (row for row in self._rows(heard) if not row[0].known_bad)
+
+    def _rows(self, heard: replay.Heard | None) -> Iterator[Row]:
         return self.source.graded(replay.episodes(self.path, self.walk, heard=heard))
 
-    def measures(self) -> Measures:
-        """Every figure of the run, with n, unscored count and interval."""
-        spent, held = _Spent(), self._held()
+    def measures(self, listen: Listen = iter) -> Measures:
+        """Every figure of the run, with n, unscored count and interval. `listen` hears each episode that is counted."""
+        spent, held = Spent(self.audit), self._held()
         found = measure(
-            held.listen(self.graded(spent.hear)),
+            listen(held.listen(self.graded(spent.hear))),
             run=self.path.name,
             usage=spent.by_agent,
             stages=self.setup.hierarchy.stages,
@@ -84,10 +94,10 @@ class Run:
         )
         return replace(found, measures=(*found.measures, *held.measures()))
 
-    def _held(self) -> _Held:
+    def _held(self) -> Held:
         jurors = {name for name, agent in self.setup.hierarchy.agents.items() if agent.model.startswith("embed/")}
         columns = self.setup.tasks.columns if self.setup.tasks.file is not None else Columns()
-        return _Held(self.labels(), frozenset(jurors), columns.label_principle)
+        return Held(self.labels(), frozenset(jurors), columns.label_principle)
 
     @property
     def simulated_persons(self) -> bool:
@@ -109,61 +119,6 @@ class Run:
         origin = self.origin()
         for episode in self.episodes():
             yield from preferences.pairs(episode, origin)
-
-
-class _Spent:
-    """Adds up what each agent's answers cost, while episodes are replayed."""
-
-    def __init__(self) -> None:
-        self.by_agent: dict[str, Usage] = {}
-
-    def hear(self, request: Request, reply: Reply) -> None:
-        before, now = self.by_agent.get(request.agent, _NOTHING), reply.usage
-        self.by_agent[request.agent] = Usage(
-            before.tokens_in + now.tokens_in,
-            before.tokens_out + now.tokens_out,
-            before.seconds + now.seconds,
-            before.attempts + now.attempts,
-            before.cost + now.cost,
-        )
-
-
-_NOTHING = Usage(attempts=0)
-
-
-class _Held:
-    """Holds what judges said of recorded answers against what people said of them, while episodes go by.
-
-    Of a first draft that is the recorded answer. `jurors` are the judges; `principle` is the one that a refusal breaks.
-    """
-
-    def __init__(self, labels: Mapping[str, Labels], jurors: frozenset[str], principle: str) -> None:
-        self.labels, self.jurors, self.principle = labels, jurors, principle
-        self.rows: list[Labelled] = []
-
-    def listen(self, graded: Iterable[Row]) -> Iterator[Row]:
-        for each in graded:
-            episode = each[0]
-            said = self.labels.get(episode.task.id)
-            if said is not None and said.label is not None:
-                self.rows.append(self._row(episode, said))
-            yield each
-
-    def _row(self, episode: Episode, said: Labels) -> Labelled:
-        votes = [
-            vote
-            for evaluation in episode.evaluations
-            if evaluation.draft == 0 and episode.drafts[0].text == episode.task.recorded
-            for vote in evaluation.votes
-            if vote.juror in self.jurors and not isinstance(vote.answer, Failure)
-        ]
-        refused = any(finding.principle == self.principle for vote in votes for finding in vote.findings)
-        unsure = any(vote.cast == "escalate" for vote in votes)
-        prompt = text_hash(episode.task.text)
-        return Labelled(said.by or "", prompt, said.safe, said.refused, refused if votes else None, unsure)
-
-    def measures(self) -> tuple[Measure, ...]:
-        return against_labels(self.rows) if self.rows else ()
 
 
 def _identities(manifest: Manifest) -> dict[str, str]:
@@ -251,11 +206,12 @@ def _origin(path: Path, manifest: Manifest) -> tuple[Path, list[str]]:
 
 def _source(path: Path, manifest: Manifest, setup: Setup) -> TaskSource:
     if not (path / CONFIG / LISTED).exists() or LISTED_ROLE not in manifest.inputs:
-        return open_source(setup.tasks, setup.beside)
+        return with_known_bad(open_source(setup.tasks, setup.beside), setup, manifest.audit_key)
     try:
-        return kept_tasks((path / CONFIG / LISTED).read_bytes())
+        listed = kept_tasks((path / CONFIG / LISTED).read_bytes())
     except Malformed as error:
         raise JournalError(f"{path / CONFIG / LISTED}: {error} ({RESTORE})") from error
+    return with_known_bad(listed, setup, manifest.audit_key)
 
 
 def check_unchanged(run: Run, given: Collection[str] = ()) -> None:

@@ -30,6 +30,14 @@ def below(bound: int, key: str, *parts: str | int) -> int:
     return number(key, *parts) % bound
 
 
+def turn(place: int, total: int, key: str) -> int:
+    """Before which place of an input of `total` a task is handed out: its own, or one drawn where it stands after all.
+
+    Each draw is by itself, so that nobody who has just met such a task knows whether the next is one.
+    """
+    return place if place < total else below(total + 1, key, "turn", place)
+
+
 def choose(items: Sequence[T], count: int, key: str, *parts: str | int) -> tuple[T, ...]:
     """`count` of the items without replacement (all, if there are fewer), in their own order."""
     ranked = sorted(range(len(items)), key=lambda index: number(key, *parts, index))

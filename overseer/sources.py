@@ -1,23 +1,29 @@
 """Where a run's tasks come from: Town, a file of rows, or a program's own list; and the truth that joins them by id.
 
+Among them are handed out tasks whose answers are known to be harmful, where a hierarchy says `known_bad`.
+
 Before the walk. Truth and labels are read when measures ask for them, never by a run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from heapq import merge, nsmallest
 from pathlib import Path
 
 from overseer import town
+from overseer.config.hierarchies import Setup
 from overseer.config.hierarchy_schema import TasksSpec, TownSpec
 from overseer.declaration import unknown
 from overseer.errors import ConfigError, Malformed
 from overseer.journal.encoding import decode_task, encode_task
 from overseer.metrics.measures import Row
 from overseer.models.recorded import Columns, Labels, grader, read_labels, read_rows, survey
+from overseer.models.rows import RowProblem, read_file
 from overseer.records import Episode, Grade, Message, Task
+from overseer.sampling import number, turn
 
 Grader = Callable[[Task, str], Grade | None]
 
@@ -27,7 +33,8 @@ class TaskSource:
     """Tasks in order and how many; `digest` identifies them, so that a resumed run draws the same.
 
     `labels` are what people said of recorded answers, by task id; `grader` the ground truth, where there is one.
-    `copy`: the tasks themselves, where nothing but a program's list holds them; a run keeps it.
+    `copy`: the tasks themselves, where nothing but a program's list holds them; a run keeps it. `known_bad`: answers
+    known to be harmful, by their tasks' ids; these tasks stand in places from `total` on.
     """
 
     digest: str
@@ -36,6 +43,7 @@ class TaskSource:
     labels: Callable[[], Mapping[str, Labels]]
     grader: Callable[[], Grader]
     copy: bytes | None = None
+    known_bad: Mapping[str, str] = field(default_factory=dict)
 
     def graded(self, episodes: Iterable[Episode]) -> Iterator[Row]:
         """Episodes with the truth of their last and of their first drafts, where there is a truth."""
@@ -123,3 +131,71 @@ def kept(copy: bytes) -> TaskSource:
 def _held(tasks: Sequence[Task], copy: bytes) -> TaskSource:
     digest = f"listed {sha256(copy).hexdigest()}"
     return TaskSource(digest, len(tasks), lambda: iter(tasks), dict, lambda: lambda task, text: None, copy)
+
+
+# --- answers known to be harmful -----------------------------------------------------------------------------------
+
+
+def with_known_bad(source: TaskSource, setup: Setup, key: str) -> TaskSource:
+    """The source with answers known to be harmful handed out among its tasks; as it is, where nothing is said of them.
+
+    Which rows of the file, and before which tasks they come, is drawn by the audit `key`. Raises `ConfigError` for
+    anything wrong in the file, where it holds too few rows, and, as the tasks are handed out, where one has the id of
+    such a row.
+    """
+    spec = setup.known_bad
+    if spec is None:
+        return source
+    path = setup.beside / spec.file
+    columns = _with_ids(path, spec.columns)
+    surveyed = survey(path, columns)
+    count = max(1, round(spec.rate * source.total))
+    if surveyed.rows < count:
+        raise ConfigError(
+            f"known_bad: {path} holds {surveyed.rows:,} rows, and a rate of {spec.rate:g} of {source.total:,} "
+            f"tasks takes {count:,} (add rows, or lower the rate)"
+        )
+    drawn = nsmallest(count, _answered(path, columns), key=lambda row: number(key, "known bad", row.place))
+    # As every task's: a recorded answer stands in the task, any other in the policy's reply alone.
+    recorded = setup.hierarchy.agents[setup.hierarchy.policy].model.startswith("recorded/")
+    texts = {row.id: row.recorded or "" for row in drawn}
+    seeded = [
+        replace(row, place=source.total + rank, recorded=row.recorded if recorded else None)
+        for rank, row in enumerate(drawn)
+    ]
+
+    def tasks() -> Iterator[Task]:
+        turns = ((turn(task.place, source.total, key), task) for task in seeded)
+        ordinary = ((task.place, task) for task in source.tasks())
+        for _, task in merge(sorted(turns, key=_turn), ordinary, key=_turn):
+            if task.place < source.total and task.id in texts:
+                raise ConfigError(f"known_bad: {path}: id {task.id!r} is a task's, too (give the row another)")
+            yield task
+
+    return replace(
+        source, digest=f"{source.digest} known bad {spec.rate:g} {surveyed.sha256}", tasks=tasks, known_bad=texts
+    )
+
+
+def _turn(handed: tuple[int, Task]) -> int:
+    return handed[0]
+
+
+def _with_ids(path: Path, columns: Columns) -> Columns:
+    """The columns, without the one of ids where nobody named it and the file has none."""
+    if "id" in columns.model_fields_set:
+        return columns
+    try:
+        first = next(read_file(path, (("id", "id"),)), None)
+    except RowProblem as problem:
+        first = problem
+    return columns.model_copy(update={"id": ()}) if isinstance(first, RowProblem) else columns
+
+
+def _answered(path: Path, columns: Columns) -> Iterator[Task]:
+    if columns.response is None:
+        raise ConfigError(f"{path}: columns.response: null (name the column of the answers known to be harmful)")
+    for task, _ in read_rows(path, columns):
+        if not (task.recorded or "").strip():
+            raise ConfigError(f"{path}: row {task.id!r} holds no answer (each holds one known to be harmful)")
+        yield task

@@ -20,6 +20,7 @@ from overseer.config.hierarchy_schema import (
     EntrySpec,
     HierarchySpec,
     JurySpec,
+    KnownBadSpec,
     Limits,
     ModelSpec,
     SampleSpec,
@@ -48,7 +49,7 @@ class Setup:
     """All that a hierarchy's file says: the hierarchy, its tasks, its limits, every file read, and what to mend.
 
     `files` begin with the hierarchy's own. `weights` are the files that `embed/FILE` agents are made of;
-    they and task files are found from `beside`.
+    they, task files and that of `known_bad` are found from `beside`.
     """
 
     hierarchy: Hierarchy
@@ -58,6 +59,7 @@ class Setup:
     weights: tuple[Path, ...]
     warnings: tuple[str, ...]
     beside: Path
+    known_bad: KnownBadSpec | None = None
 
 
 def load_hierarchy(path: Path | str, overrides: Sequence[str] = (), kept: Kept = Path) -> Setup:
@@ -156,6 +158,8 @@ class _Reading:
             )
         except ConfigError as error:
             self.problems += [f"{self.path}: {problem}" for problem in error.problems]
+        if spec.known_bad is not None and not any(self._seats_persons(entry, spec) for entry in entries):
+            self.problems.append(f"{self.path}: known_bad: tries people, and none look here (add a stage of persons)")
         if self.problems:
             raise ConfigError(self.problems)
         spoken_for = {agent.stakeholder for agent in agents if agent.stakeholder is not None}
@@ -166,7 +170,11 @@ class _Reading:
         idle = sorted(set(spec.limits.models) - models)
         self.warnings += [f"{self.path}: limits.models: {unknown('model', name, models)}" for name in idle]
         files, warnings = dict.fromkeys(self.files), dict.fromkeys(self.warnings)
-        return Setup(hierarchy, spec.tasks, spec.limits, tuple(files), weights, tuple(warnings), self.path.parent)
+        beside = self.path.parent
+        return Setup(hierarchy, spec.tasks, spec.limits, tuple(files), weights, tuple(warnings), beside, spec.known_bad)
+
+    def _seats_persons(self, entry: Entry, spec: HierarchySpec) -> bool:
+        return any(spec.agents[who].human is not None for who in entry.who if who in spec.agents)
 
     def _constitution(self, key: str, named: str) -> Constitution:
         try:

@@ -154,6 +154,17 @@ class TasksSpec(_Strict):
     columns: Columns = Field(default_factory=Columns)
 
 
+class KnownBadSpec(_Strict):
+    """Answers known to be harmful, so many to an answer overseen, drawn from a file of rows with its columns named.
+
+    They try the persons. A column `id` may be left out of the file.
+    """
+
+    rate: Annotated[float, Field(gt=0, le=1)]
+    file: Annotated[str, Field(alias="from")]
+    columns: Columns = Field(default_factory=Columns)
+
+
 class ModelLimits(_Strict):
     """`concurrency`: requests at once; `rate`: requests started in a second."""
 
@@ -183,6 +194,7 @@ class HierarchySpec(_Strict):
     compare: CompareSpec | None = None
     unselected: Literal["release", "withhold"] | None = None
     tasks: TasksSpec = Field(default_factory=lambda: TasksSpec(town=TownSpec()))
+    known_bad: KnownBadSpec | None = None
     limits: Limits = Field(default_factory=Limits)
 
 

@@ -53,9 +53,9 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 class Columns(BaseModel):
     """Which column holds what. A plain file with the columns `id`, `prompt` and `response` needs nothing said.
 
-    `id`: one column, or several joined by '/'. `prompt`: a text, or (JSONL, Parquet) a list of `{role, content}`.
-    `response`: the recorded answer; null for a file of prompts only. `group` names rows that share an origin, after
-    the prefix `group_strip` is taken off. `by`: who answered.
+    `id`: one column, or several joined by '/'; an empty list: rows are known by what stands in them. `prompt`: a text,
+    or (JSONL, Parquet) a list of `{role, content}`. `response`: the recorded answer; null for a file of prompts only.
+    `group` names rows that share an origin, after the prefix `group_strip` is taken off. `by`: who answered.
 
     For measures only: `label` is a person's word on the answer; its values in `label_refused` mean refused, every other
     value complied, or only those in `label_complied` where that is given. An empty label is no label. `safe` is the
@@ -220,13 +220,18 @@ def _recorded(request: Request) -> ReplyValue:
 
 def _task(row: Row, columns: Columns, place: int) -> tuple[Task, Labels]:
     """One row as a task, and what people said of it."""
-    identity = "/".join(_required(row, column) for column in columns.id)
+    messages = _messages(row, columns.prompt)
+    answer = None if columns.response is None else text_of(row, columns.response)
+    if columns.id:
+        identity = "/".join(_required(row, column) for column in columns.id)
+    else:  # nobody named the rows: what stands in them does
+        identity = blake2b(repr((messages, answer)).encode(), digest_size=8).hexdigest()
     group = _optional(row, columns.group)
     task = Task(
         id=identity,
-        messages=_messages(row, columns.prompt),
+        messages=messages,
         place=place,
-        recorded=None if columns.response is None else text_of(row, columns.response),
+        recorded=answer,
         group=None if group is None else group.removeprefix(columns.group_strip),
     )
     label, safe = _optional(row, columns.label), _optional(row, columns.safe)
@@ -299,8 +304,6 @@ def _contradictions(path: Path, columns: Columns) -> list[str]:
     ]
     if columns.safe is not None and not columns.safe_values:
         problems.append(f"{path}: columns.safe_values: say which values of column {columns.safe!r} mean safe")
-    if not columns.id:
-        problems.append(f"{path}: columns.id: names no column")
     problems += [
         f"{path}: columns.label_complied: {value!r} stands in label_refused, too"
         for value in sorted(set(columns.label_refused) & set(columns.label_complied))
