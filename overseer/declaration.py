@@ -117,8 +117,9 @@ def _entries(oversees: Sequence[Entry], policy: str, agents: Mapping[str, Agent]
                 yield f"{where}.who[{position}]: {who!r} already sits in oversees[{seated[who]}] (one agent, one stage)"
             seated.setdefault(who, index)
     known = {policy, *seated}
+    whole = {(policy,), *(entry.who for entry in oversees)}
     for index, entry in enumerate(oversees):
-        if entry.whom != (policy,):
+        if entry.whom not in whole:
             yield from _whom(f"oversees[{index}].whom", entry, policy, oversees, seated, known, agents)
     edges = sum(len(entry.who) * len(entry.whom) for entry in oversees)
     if edges > MAX_EDGES:

@@ -7,7 +7,6 @@ The walk's step 2. `build` takes a declared hierarchy that `declaration` finds n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
@@ -144,14 +143,11 @@ def _stages(policy: str, oversees: Sequence[Entry]) -> tuple[Stage, ...]:
         id_: frozenset(map(stage_of.__getitem__, entry.whom)) if policy not in entry.whom else frozenset()
         for id_, entry in zip(ids, oversees, strict=True)
     }
-    graph = _graph(below)
-    level = _levels(graph)
+    level = _levels(below)
     if len(level) < len(ids):
         who = {id_: "+".join(sorted(entry.who)) for id_, entry in zip(ids, oversees, strict=True)}
-        told = ", ".join(sorted(who[id_] for id_ in _cycle(graph))[:10])
+        told = ", ".join(sorted(who[id_] for id_ in _cycle(below, level))[:10])
         raise ConfigError(f"oversees: a cycle among {told} (nobody may oversee who oversees them)")
-    if (depth := max(level.values(), default=0)) > MAX_LEVELS:
-        raise ConfigError(f"oversees: {depth} levels (at most {MAX_LEVELS})")
     reaches = _reaches(below, level)
     stages = [
         Stage(
@@ -169,27 +165,45 @@ def _stages(policy: str, oversees: Sequence[Entry]) -> tuple[Stage, ...]:
     return tuple(sorted(stages, key=lambda stage: (stage.level, stage.id)))
 
 
-def _graph(below: Mapping[str, frozenset[str]]) -> nx.DiGraph[str]:
-    """Stages; an edge u → v: v looks after u."""
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(below)
-    graph.add_edges_from((lower, id_) for id_, lowers in below.items() for lower in lowers)
-    return graph
+def _levels(below: Mapping[str, frozenset[str]]) -> dict[str, int]:
+    """Each stage's level, 1 + the highest below, in order of level; those on a cycle, or over one, have none.
 
-
-def _levels(graph: nx.DiGraph[str]) -> dict[str, int]:
-    """Each stage's level, 1 + the highest below, in order of level; those on a cycle, or over one, have none."""
+    Raises `ConfigError` at the first level too many. (By hand: a networkx graph of 10^5 stages takes a second to build.)
+    """
+    above: dict[str, list[str]] = {}
+    for id_, lowers in below.items():
+        for lower in lowers:
+            above.setdefault(lower, []).append(id_)
+    missing = {id_: len(lowers) for id_, lowers in below.items()}
     level: dict[str, int] = {}
-    with suppress(nx.NetworkXUnfeasible):  # raised after the last generation that a cycle leaves free
-        for depth, generation in enumerate(nx.topological_generations(graph), start=1):
-            level.update(dict.fromkeys(generation, depth))
+    depth, generation = 1, [id_ for id_, lowers in below.items() if not lowers]
+    while generation:
+        if depth > MAX_LEVELS:
+            raise ConfigError(f"oversees: over {MAX_LEVELS} levels, one above the other")
+        level.update(dict.fromkeys(generation, depth))
+        depth, generation = depth + 1, _freed(generation, above, missing)
     return level
 
 
-def _cycle(graph: nx.DiGraph[str]) -> Iterable[str]:
-    """The stages of a cycle. (`nx.find_cycle` takes seconds for one of 10^5.)"""
-    rings = (ring for ring in nx.strongly_connected_components(graph) if len(ring) > 1)
-    return next(rings, None) or nx.nodes_with_selfloops(graph)
+def _freed(generation: Iterable[str], above: Mapping[str, Sequence[str]], missing: dict[str, int]) -> list[str]:
+    """The stages for which, with this generation, none below is `missing` any more."""
+    freed: list[str] = []
+    for lower in generation:
+        for id_ in above.get(lower, ()):
+            missing[id_] -= 1
+            if not missing[id_]:
+                freed.append(id_)
+    return freed
+
+
+def _cycle(below: Mapping[str, frozenset[str]], level: Mapping[str, int]) -> Iterable[str]:
+    """The stages of a cycle: whoever has no level stands above another that has none, and so on round."""
+    at = next(id_ for id_ in below if id_ not in level)
+    walked: dict[str, int] = {}
+    while at not in walked:
+        walked[at] = len(walked)
+        at = min(lower for lower in below[at] if lower not in level)
+    return list(walked)[walked[at] :]
 
 
 def _reaches(below: Mapping[str, frozenset[str]], level: Mapping[str, int]) -> dict[str, frozenset[str]]:
@@ -214,8 +228,9 @@ def _warnings(
     can_revise: bool,
 ) -> Iterator[str]:
     overseen = {id_ for stage in stages for id_ in stage.below}
+    highest = {name for name, agent in agents.items() if agent.authority == 4}
     for stage in stages:
-        if stage.id not in overseen and not any(agents[juror].authority == 4 for juror in stage.who):
+        if stage.id not in overseen and highest.isdisjoint(stage.who):
             who = "+".join(stage.who)
             yield f"agents: no top has authority 4: {who} cannot settle a finding of severity 4 (it will stay unjudged)"
         when = stage.when
