@@ -168,7 +168,7 @@ def _stages(policy: str, oversees: Sequence[Entry]) -> tuple[Stage, ...]:
 def _levels(below: Mapping[str, frozenset[str]]) -> dict[str, int]:
     """Each stage's level, 1 + the highest below, in order of level; those on a cycle, or over one, have none.
 
-    Raises `ConfigError` at the first level too many. (By hand: a networkx graph of 10^5 stages takes a second to build.)
+    Raises `ConfigError` at the first level too many. (By hand: a networkx graph of 10^5 stages takes a second.)
     """
     above: dict[str, list[str]] = {}
     for id_, lowers in below.items():
