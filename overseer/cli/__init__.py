@@ -8,12 +8,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from overseer import __version__
 from overseer.cli.exits import BUG, ERROR, INTERRUPTED, OK, USAGE
 from overseer.errors import BackendMissing, ConfigError, OverseerError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "run": "Run a hierarchy over its tasks and report.",
@@ -27,6 +31,7 @@ COMMANDS = {
     "fit-context": "Fit what tells tasks' contexts on labelled rows.",
     "town": "Sample Town's tasks; ask its oracle about any text.",
     "doctor": "Say what this installation can do.",
+    "completion": "Print the script with which a shell completes.",
 }
 
 
@@ -43,6 +48,12 @@ class _Verbs(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        verbs = [CompletionItem(verb, help=what) for verb, what in COMMANDS.items() if verb.startswith(incomplete)]
+        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -50,7 +61,8 @@ class _Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        asked = bool(args) and not ctx.resilient_parsing  # else a shell completes: it is told nothing
+        if asked and args[0] not in COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], COMMANDS, n=1)

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from overseer import api
 from overseer.cli.console import mode, say, ui_option
 from overseer.cli.exits import OK, USAGE
 from overseer.reports.safe import safe
@@ -32,6 +31,8 @@ def command(files: tuple[Path, ...], html: Path | None, schema: str | None, ui: 
         raise click.UsageError("name at least one file, or --schema")
     if html is not None and len(files) != 1:
         raise click.UsageError("--html prints one constitution (name one file)")
+    from overseer import api
+
     checked = [api.check(path) for path in files]
     for each in checked:
         if mode(ui) == "json":

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from overseer.running.runner import RunResult
-from overseer.running.session import Progress
+    from overseer.running.session import Progress
 
 T = TypeVar("T")
 Ui = Literal["live", "plain", "json"]

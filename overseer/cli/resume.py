@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-from overseer import api
 from overseer.cli.console import gate_option, mode, set_option, ui_option
-from overseer.cli.session import Talk, drive
+from overseer.cli.values import RUN
 
 
 @click.command(name="resume")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--fork", is_flag=True, help="Begin a new run with the files as they are now, and the same seed.")
 @set_option
 @gate_option
@@ -22,6 +21,9 @@ def command(run: Path, fork: bool, overrides: tuple[str, ...], gates: tuple[str,
 
     `--set` changes budgets, timeouts and limits only. Exit codes are those of `overseer run`.
     """
+    from overseer import api
+    from overseer.cli.session import Talk, drive
+
     with Talk(mode(ui)) as talk:
         return drive(
             lambda stop: api.go_on(

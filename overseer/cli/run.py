@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from overseer import api
 from overseer.cli.console import gate_option, mode, set_option, ui_option
-from overseer.cli.session import Talk, drive
 
 
 @click.command(name="run")
@@ -34,6 +32,9 @@ def command(
 
     Exit codes: 0 ended, 1 a gate tripped, 2 bad input, 4 budget spent, 5 waiting for a person, 130 interrupted.
     """
+    from overseer import api
+    from overseer.cli.session import Talk, drive
+
     with Talk(mode(ui)) as talk:
         return drive(
             lambda stop: api.begin(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import click
 
-from overseer import api
 from overseer.cli.console import Ui, mode, say, ui_option
 from overseer.cli.exits import INCONCLUSIVE, OK, SCENARIOS_FAILED
 from overseer.reports.safe import safe
-from overseer.scenarios import ScenarioResult
+
+if TYPE_CHECKING:
+    from overseer.scenarios import ScenarioResult
 
 
 @click.command(name="test")
@@ -26,6 +28,8 @@ def command(paths: tuple[Path, ...], update: bool, junit: Path | None, ui: str) 
 
     Exit codes: 0 all passed, 2 a file is no sound scenario, 3 an interval does not tell, 100 some failed.
     """
+    from overseer import api
+
     results = api.test(paths, update=update, told=lambda result: _tell(result, mode(ui)))
     failed = sum(bool(result.problems) for result in results)
     unsure = sum(bool(result.inconclusive) for result in results if not result.problems)

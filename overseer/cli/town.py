@@ -22,7 +22,13 @@ def command() -> None:
 
 @command.command(name="sample")
 @click.option("--count", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("--environment", default="reference", show_default=True, help=", ".join(town.ENVIRONMENTS))
+@click.option(
+    "--environment",
+    default="reference",
+    show_default=True,
+    help=", ".join(town.ENVIRONMENTS),
+    shell_complete=lambda _, __, begun: [name for name in town.ENVIRONMENTS if name.startswith(begun)],
+)
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
 @ui_option
 def sample(count: int, environment: str, seed: int, ui: str) -> int:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from overseer import api
 from overseer.cli.console import mode, ui_option
 from overseer.cli.exits import OK
+from overseer.cli.values import RUN
 from overseer.reports.safe import safe
 
 
 @click.command(name="verify")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option(
     "--rerun",
     type=click.FloatRange(0, 1),
@@ -26,6 +26,8 @@ from overseer.reports.safe import safe
 @ui_option
 def command(run: Path, rerun: float, ui: str) -> int:
     """Verify RUN (its folder): every event's hash, no gap, nothing gone that RUN.head covers."""
+    from overseer import api
+
     found = api.verify(run, rerun)
     if mode(ui) == "json":
         print(json.dumps({"run": str(run), "rerun": found.rerun, **asdict(found.chain)}))
