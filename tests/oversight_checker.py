@@ -51,6 +51,7 @@ class Said:
     text: str | None = None
     why: str = ""
     tiers: Mapping[str, int] = field(default_factory=dict)
+    proposed: bool = False
 
 
 @dataclass
@@ -81,6 +82,20 @@ def check(declared: Mapping[str, Any], transcript: Sequence[Batch], total: int |
     `total`: the places of the input; a task that stands after them is one whose answer is known to be harmful.
     """
     return _Check(declared, transcript, total).run()
+
+
+def check_appeals(
+    declared: Mapping[str, Any], first: Sequence[Batch], *appeals: tuple[str, Sequence[Batch]]
+) -> Verdict:
+    """What had to come out of the last of these appeals: each an agent of the stage that it named, and its transcript.
+
+    The first is of what came out of `first`, each further one of the appeal before it.
+    """
+    checking = _Check(declared, first)
+    due = checking.run()
+    for agent, transcript in appeals:
+        due = checking.again(agent, transcript)
+    return due
 
 
 def needs(declared: Mapping[str, Any], transcript: Sequence[Batch], number: int, output: str | None) -> None:
@@ -168,6 +183,7 @@ class _Check:
         self.modified: set[tuple[str, int]] = set()
         self.author: tuple[str, int, str] | None = None
         self.decisions: list[tuple[int, tuple[str, ...], str, str]] = []
+        self.last: tuple[int, str, dict[int, Looked]] = (0, "", {})
 
     # --- the graph, from the dict ---
 
@@ -205,9 +221,32 @@ class _Check:
             assert not self.left, "asked on after the first draft failed"
             return Verdict("unjudged", "no_draft", None, 0, [])
         self._comparisons(samples)
-        number, text = 0, samples[0]
+        return self._swept(0, samples[0], {})
+
+    def again(self, agent: str, transcript: Sequence[Batch]) -> Verdict:
+        """One appeal more: from the last draft, at the stage of this agent; whoever spoke above it speaks again."""
+        self.left = [list(batch) for batch in transcript]
+        self.ids = [new or old for new, old in zip(self._ids(), self.ids, strict=True)]
+        named = next(stage for stage, who in enumerate(self.who) if agent in who)
+        higher = {stage for stage, reach in enumerate(self.reach) if named in reach}
+        number, text, looked = self.last
+        for stage in range(len(self.who)):
+            if stage in higher:
+                self.drawn.pop(stage, None)
+            elif stage not in looked:
+                self.drawn[stage] = False
+        stands = {stage: each for stage, each in looked.items() if stage not in higher | {named}}
+        self.ever = {*looked, named}
+        self.revisions, self.author, self.decisions = 0, None, []
+        self.modified = {(said.juror, said.seat) for each in stands.values() for said in each.said if said.proposed}
+        return self._swept(number, text, stands)
+
+    def _swept(self, number: int, text: str, stands: Mapping[int, Looked]) -> Verdict:
+        first = number
         while True:
-            looked, revised = self._draft(number, text)
+            looked, revised = self._draft(number, text, stands)
+            self.last = number, text, {each.stage: each for each in looked}
+            stands = {}
             for each in looked:
                 self.decisions.append((number, tuple(self.who[each.stage]), each.action, each.rule))
             if revised is None:
@@ -215,7 +254,7 @@ class _Check:
             number, text = number + 1, revised
         assert not self.left, f"asked on after the last word: {self.left[0]}"
         outcome, rule = self._outcome(looked)
-        return Verdict(outcome, rule, text_hash(text), number + 1, self.decisions)
+        return Verdict(outcome, rule, text_hash(text), number + 1 - first, self.decisions)
 
     def _context(self) -> None:
         said = self.declared.get("context", {})
@@ -266,9 +305,9 @@ class _Check:
             asked.append((request.first.text, request.second.text))
         assert sorted(asked) == sorted(expected), "all ordered pairs"
 
-    def _draft(self, number: int, text: str) -> tuple[list[Looked], str | None]:
+    def _draft(self, number: int, text: str, stands: Mapping[int, Looked]) -> tuple[list[Looked], str | None]:
         """Everything said on one draft; the next draft's text, None where the walk ends here."""
-        looked: dict[int, Looked] = {}
+        looked: dict[int, Looked] = {**stands}
         while True:
             due = self._due(number, looked)
             if not due:
@@ -387,6 +426,7 @@ class _Check:
             if each.kind == "modify":
                 key = (each.juror, each.seat)
                 each.kind = "escalate" if key in self.modified else "modify"
+                each.proposed = True
                 self.modified.add(key)
         struck, tied = _conflicts(text, said)
         for each in said:

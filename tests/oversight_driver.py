@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from overseer.hierarchy import Entry, Hierarchy, build
+from overseer.oversight.appeal import named_stage, rehear
 from overseer.oversight.generator import oversee
+from overseer.oversight.walk import Step
 from overseer.records import (
     Agent,
+    Appeal,
     AssessRequest,
     Audit,
     Budget,
@@ -153,7 +156,22 @@ class Driven:
 
 def drive(over: Hierarchy, answer: Answer, asked: Task | None = None, audit: Audit = AUDIT) -> Driven:
     """Take a task through a hierarchy, answering each request from a function."""
-    steps = oversee(asked or task(), over, audit)
+    return driven(oversee(asked or task(), over, audit), answer, audit)
+
+
+def hear(
+    over: Hierarchy, old: Episode, answer: Answer, stage: str, because: str = "I was wronged.", audit: Audit = AUDIT
+) -> Driven:
+    """Hear an episode again from the stage of this agent."""
+    named = named_stage(over, stage)
+    assert named is not None
+    number = 1 if old.appeal is None else old.appeal.number + 1
+    appeal = Appeal(old.task.id, number, because, "ada", named.id)
+    return driven(rehear(appeal, old, over, audit), answer, audit)
+
+
+def driven(steps: Step[Episode], answer: Answer, audit: Audit = AUDIT) -> Driven:
+    """Take steps to their end."""
     transcript = []
     try:
         batch = next(steps)
