@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
@@ -28,21 +29,23 @@ from overseer.journal.store import open_journal
 from overseer.metrics.measures import Measures
 from overseer.metrics.paired import Paired, compare
 from overseer.records import Audit, Episode, Message, Task
-from overseer.reviewers import Reviewer
+from overseer.reports.page import Section, Waiting, Written, write_page
+from overseer.reviewers import Reviewer, known_bad
 from overseer.reviewers.binding import Given, bind
 from overseer.running.asking import Desk, require_reviewers
-from overseer.running.listening import Attend
 from overseer.running.runner import RunResult, oversee_one, run_tasks
 from overseer.running.session import Progress
 from overseer.runs import Run, open_run
 from overseer.scenarios import ScenarioResult, run_scenarios
-from overseer.sources import listed, open_source
+from overseer.sources import listed, open_source, with_known_bad
 
 T = TypeVar("T")
 Declared = str | Path | Hierarchy
 """A hierarchy's YAML file, or a hierarchy that a program built with `overseer.hierarchy.build`."""
 Tasks = str | Path | Sequence[str | Task] | None
 """A file of rows, a program's own tasks (texts or `Task`s), or None for those that the YAML names."""
+Attending = Callable[[Run], Coroutine[Any, Any, None]]
+"""What a front end does for as long as a run waits for people only."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,19 +97,24 @@ async def begin(
     stop: asyncio.Event | None = None,
     progress: Callable[[Progress], None] | None = None,
     begun: Callable[[Run], None] | None = None,
+    attend: Attending | None = None,
 ) -> Session:
-    """As `arun`, with the hooks of a front end: `begun` hears of the run once it has a folder, `stop` ends it early."""
+    """As `arun`, with the hooks of a front end: `begun` hears of the run once it has a folder, `stop` ends it early.
+
+    `attend` is awaited once nothing goes on without people; while it lasts, their rulings are taken up as they come.
+    """
     setup, settings = _declared(hierarchy, overrides, tasks, count)
     if tasks is None or isinstance(tasks, str | Path):
         source = open_source(setup.tasks, setup.beside, _file(setup))
     else:
         source = listed(tasks)
     key = runs.audit_key(seed)
+    source = with_known_bad(source, setup, key)
     bound = _bound(setup, key, reviewers)  # before anything is written: what cannot run leaves nothing behind
     made = runs.make_run(Path(out), setup, source, settings, key, seed, reviewers or ())
     if begun is not None:
         begun(made)
-    return Session(made, await _drive(made, bound, stop, progress))
+    return Session(made, await _drive(made, bound, stop, progress, attend))
 
 
 async def go_on(
@@ -118,6 +126,7 @@ async def go_on(
     stop: asyncio.Event | None = None,
     progress: Callable[[Progress], None] | None = None,
     begun: Callable[[Run], None] | None = None,
+    attend: Attending | None = None,
 ) -> Session:
     """As `aresume`, with the hooks of a front end."""
     given = reviewers or {}
@@ -131,7 +140,7 @@ async def go_on(
         bound = _bound(found.setup, found.manifest.audit_key, given)
     if begun is not None:
         begun(found)
-    return Session(found, await _drive(found, bound, stop, progress))
+    return Session(found, await _drive(found, bound, stop, progress, attend))
 
 
 def _bound(setup: Setup, key: str, reviewers: Given | None) -> dict[str, Reviewer]:
@@ -148,7 +157,10 @@ async def _drive(
     bound: Mapping[str, Reviewer],
     stop: asyncio.Event | None,
     progress: Callable[[Progress], None] | None,
+    attend: Attending | None,
 ) -> RunResult:
+    policy = made.setup.hierarchy.policy
+    bound = {**bound, policy: known_bad.with_known_bad(bound[policy], made.source.known_bad)}
     with open_journal(made.path, runs.operational(made.setup)) as journal:
         return await run_tasks(
             made.source.tasks(),
@@ -159,6 +171,7 @@ async def _drive(
             limits=made.setup.limits,
             stop=stop,
             progress=progress,
+            attend=None if attend is None else partial(attend, made),
         )
 
 
@@ -240,6 +253,8 @@ async def open(
     The input is open: `every: n` counts places by submission. Nothing is journalled; the program keeps the episodes.
     """
     setup, _ = _declared(hierarchy, overrides)
+    if setup.known_bad is not None:
+        raise ConfigError(f"{_file(setup)}known_bad: an open input has no end to number them after (leave it out)")
     key = runs.audit_key(seed)
     bound = _bound(setup, key, reviewers)
     require_reviewers(setup.hierarchy, bound, persons=True)
@@ -258,6 +273,14 @@ def read(path: str | Path) -> Run:
 def report(path: str | Path) -> Measures:
     """Every figure of a run, with n, unscored count and interval."""
     return read(path).measures()
+
+
+def page(
+    path: str | Path, to: str | Path | None = None, waiting: Sequence[Waiting] = (), appended: Sequence[Section] = ()
+) -> Written:
+    """Write a run as one HTML file, by default `report.html` in its folder. `waiting`: its queue; `appended`: sections."""
+    found = read(path)
+    return write_page(found, found.path / "report.html" if to is None else Path(to), waiting, appended)
 
 
 def report_paired(first: str | Path, second: str | Path) -> Paired:
@@ -328,6 +351,7 @@ __all__ = [
     "export",
     "go_on",
     "open",
+    "page",
     "read",
     "report",
     "report_paired",

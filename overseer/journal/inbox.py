@@ -124,7 +124,7 @@ def leave(run: Path, checkpoint: str, left: Left) -> bool:
         if earlier.says == left.says:
             return False
         raise JournalError(
-            f"checkpoint {checkpoint}: {ruling.person} ruled {earlier.ruling.action} already (that one stands; "
+            f"checkpoint {checkpoint}: {earlier.ruling.person} ruled {earlier.ruling.action} already (that one stands; "
             "nothing was changed)"
         ) from None
 

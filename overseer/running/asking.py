@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from asyncio_throttle.throttler import Throttler
 
@@ -17,18 +16,7 @@ from overseer.config.hierarchy_schema import Limits, ModelLimits
 from overseer.errors import ConfigError
 from overseer.hierarchy import Hierarchy
 from overseer.records import Agent, Failure, Reply, Request, binding
-from overseer.reviewers import Reviewer
-
-
-@runtime_checkable
-class AtOnce(Protocol):
-    """A reviewer that computes its answers: `reply` is called directly, without deadline, limit or task."""
-
-    async def answer(self, request: Request) -> Reply: ...
-
-    def reply(self, request: Request) -> Reply:
-        """The reply to this request, at once."""
-        ...
+from overseer.reviewers import AtOnce, Reviewer
 
 
 @dataclass(frozen=True, slots=True)

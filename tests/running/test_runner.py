@@ -28,8 +28,8 @@ from overseer.config.hierarchy_schema import Limits, ModelLimits
 from overseer.errors import ConfigError, JournalError
 from overseer.hierarchy import Hierarchy
 from overseer.journal.chain import verify
-from overseer.journal.replay import episodes
 from overseer.journal.reader import open_reader
+from overseer.journal.replay import episodes
 from overseer.journal.store import open_journal
 from overseer.oversight.generator import oversee
 from overseer.records import (
