@@ -17,7 +17,7 @@ from overseer.hierarchy import Hierarchy
 from overseer.reviewers import Reviewer
 from overseer.reviewers.binding import Given, bind
 from overseer.scenarios import check_scenario
-from overseer.sources import open_source
+from overseer.sources import open_source, with_known_bad
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def check(path: str | Path) -> Checked:
         setup = load_hierarchy(path)
         bound = bind(setup.hierarchy.agents, "check", setup.beside, _unbound(setup.hierarchy), f"{path}: ")
         if setup.tasks.file is None:  # a file of tasks may come later, or by `--tasks`
-            open_source(setup.tasks, setup.beside, f"{path}: ")
+            with_known_bad(open_source(setup.tasks, setup.beside, f"{path}: "), setup, "check")
     except ConfigError as error:
         return Checked(path, "hierarchy", error.problems, ())
     return Checked(path, "hierarchy", (), (*setup.warnings, *_unlearned(path, setup.hierarchy, bound)))

@@ -146,13 +146,14 @@ def with_known_bad(source: TaskSource, setup: Setup, key: str) -> TaskSource:
     spec = setup.known_bad
     if spec is None:
         return source
+    where = f"{setup.files[0]}: " if setup.files else ""
     path = setup.beside / spec.file
     columns = _with_ids(path, spec.columns)
     surveyed = survey(path, columns)
     count = max(1, round(spec.rate * source.total))
     if surveyed.rows < count:
         raise ConfigError(
-            f"known_bad: {path} holds {surveyed.rows:,} rows, and a rate of {spec.rate:g} of {source.total:,} "
+            f"{where}known_bad: {path} holds {surveyed.rows:,} rows, and a rate of {spec.rate:g} of {source.total:,} "
             f"tasks takes {count:,} (add rows, or lower the rate)"
         )
     drawn = nsmallest(count, _answered(path, columns), key=lambda row: number(key, "known bad", row.place))
@@ -169,7 +170,7 @@ def with_known_bad(source: TaskSource, setup: Setup, key: str) -> TaskSource:
         ordinary = ((task.place, task) for task in source.tasks())
         for _, task in merge(sorted(turns, key=_turn), ordinary, key=_turn):
             if task.place < source.total and task.id in texts:
-                raise ConfigError(f"known_bad: {path}: id {task.id!r} is a task's, too (give the row another)")
+                raise ConfigError(f"{where}known_bad: {path}: id {task.id!r} is a task's, too (give the row another)")
             yield task
 
     return replace(

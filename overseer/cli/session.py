@@ -38,10 +38,11 @@ class Talk:
     def begun(self, run: Run) -> None:
         for warning in run.setup.warnings:
             say(f"warning: {warning}")
-        say(f"run {run.path}: {run.source.total:,} tasks")
+        tasks = run.source.total + len(run.source.known_bad)
+        say(f"run {run.path}: {tasks:,} tasks")
         if self.ui == "json":
-            print(json.dumps({"event": "begun", "run": str(run.path), "tasks": run.source.total}), flush=True)
-        self._show = self._open.enter_context(progress_line(run.source.total, self.ui))
+            print(json.dumps({"event": "begun", "run": str(run.path), "tasks": tasks}), flush=True)
+        self._show = self._open.enter_context(progress_line(tasks, self.ui))
 
     def progress(self, now: Progress) -> None:
         if self._show is not None:

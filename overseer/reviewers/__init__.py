@@ -5,7 +5,7 @@ On the walk a `Request` goes in and a bound `Reply` comes out. Must not know who
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from overseer.records import Reply, Request
 
@@ -15,4 +15,15 @@ class Reviewer(Protocol):
 
     async def answer(self, request: Request) -> Reply:
         """The reply to this request, bound to it by `records.binding`."""
+        ...
+
+
+@runtime_checkable
+class AtOnce(Protocol):
+    """A reviewer that computes its answers: `reply` is called directly, without deadline, limit or task."""
+
+    async def answer(self, request: Request) -> Reply: ...
+
+    def reply(self, request: Request) -> Reply:
+        """The reply to this request, at once."""
         ...

@@ -181,7 +181,8 @@ def rates(scenario: Scenario, driven: Sequence[Driven]) -> tuple[list[str], list
     """Measures that break their bounds; and those of which the interval does not tell. Raises `ConfigError`."""
     if not scenario.spec.expect.rates:
         return [], []
-    rows = scenario.source.graded(each.episode for each in driven if each.episode is not None)
+    ended = (each.episode for each in driven if each.episode is not None)
+    rows = scenario.source.graded(episode for episode in ended if not episode.known_bad)
     measured = {one.name: one for one in measure(rows, stages=scenario.hierarchy.stages).measures}
     problems: list[str] = []
     inconclusive: list[str] = []

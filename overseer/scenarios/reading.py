@@ -7,7 +7,7 @@ nothing about outcomes.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Collection, Iterator
+from collections.abc import Awaitable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -22,10 +22,11 @@ from overseer.errors import ConfigError
 from overseer.hierarchy import Hierarchy
 from overseer.records import Agent, Audit, Constitution, Message, Reply, Request, Task
 from overseer.reviewers.binding import bind
+from overseer.reviewers.known_bad import known_answer
 from overseer.runs import audit_key, simulation_seed
 from overseer.scenarios.schema import Line, Lines, LineSpec, ScenarioFile, TaskExpectation, TaskSpec
 from overseer.scenarios.script import Scripted
-from overseer.sources import TaskSource, listed, open_source
+from overseer.sources import TaskSource, listed, open_source, with_known_bad
 
 SCRIPT = "script"
 """The provider of agents that only a scenario's lines answer for."""
@@ -73,7 +74,19 @@ class Scenario:
         with _under(self.path, "hierarchy"):
             bound = bind(rest, simulation_seed(self.audit.key), self.setup.beside, {})
         waiting = {name: Scripted(name, [LineSpec(waits=True)]) for name in rest if name not in bound}
-        return {**scripted, **bound, **waiting}
+        answers: dict[str, Answers] = {**scripted, **bound, **waiting}
+        return {**answers, POLICY: _Stubborn(answers[POLICY], self.source.known_bad)}
+
+
+class _Stubborn:
+    """The policy, with answers known to be harmful in place of its own."""
+
+    def __init__(self, policy: Answers, texts: Mapping[str, str]) -> None:
+        self._policy = policy
+        self._texts = texts
+
+    async def answer(self, request: Request) -> Reply | None:
+        return known_answer(request, self._texts) or await self._policy.answer(request)
 
 
 def _lines(agent: str, said: Lines) -> list[LineSpec]:
@@ -107,7 +120,8 @@ def build_scenario(path: Path, document: Document, spec: ScenarioFile) -> Scenar
     problems = lines_of(document, _flaws(spec, setup.hierarchy))
     if problems:
         raise ConfigError(problems)
-    source = _source(path, spec)
+    with _under(path, ""):
+        source = with_known_bad(_source(path, spec), setup, audit_key(spec.seed))
     ids = [task.id for task in source.tasks()] if spec.expect.tasks else []
     unknown = sorted(set(spec.expect.tasks) - set(ids))
     if unknown:

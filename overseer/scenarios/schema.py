@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from overseer.config.hierarchy_schema import Count, Name, Share, TasksSpec
 from overseer.config.strict_yaml import near
 from overseer.decisions import NOTHING_MATCHED, RULES
-from overseer.records import Cast, FailureKind, JuryRule, Verdict
+from overseer.records import KNOWN_BAD, Cast, FailureKind, JuryRule, Verdict
 
 Kind = Literal["assess", "draft", "critique", "rule", "revise", "compare"]
 """Kinds of requests."""
@@ -26,6 +26,7 @@ RULE_NAMES = (
     NOTHING_MATCHED,
     "not_selected",
     "no_draft",
+    KNOWN_BAD,
 )
 
 
