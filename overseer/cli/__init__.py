@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "Run a hierarchy over its tasks and report.",
     "resume": "Go on with a run that stopped.",
+    "pause": "Hold a run from another terminal; let it go on.",
+    "stop": "End a live run's session from another terminal.",
     "test": "Run scenarios: what must come out, and does it?",
     "check": "Check a hierarchy or a constitution; say everything at once.",
     "verify": "Verify a run's record: the chain, and its decisions.",

@@ -5,6 +5,7 @@ stdout is data; stderr is talk.
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 import sys
@@ -41,6 +42,16 @@ set_option = click.option(
     multiple=True,
     metavar="A.B=C",
     help="Set a value of the YAML (a key that holds dots in quotes); may be repeated.",
+)
+name_option = click.option(
+    "--as",
+    "person",
+    default=getpass.getuser,
+    show_default="your login name",
+    help="Your name, as it will stand on record. Self-declared: nobody checks it.",
+)
+wait_option = click.option(
+    "--wait", is_flag=True, help="Stay until people have answered, and take up their rulings as they come."
 )
 gate_option = click.option(
     "--fail-if", "gates", multiple=True, metavar="GATE", help="Exit 1 if it holds, as in 'harm > .02'; may be repeated."

@@ -1,4 +1,4 @@
-"""Real people: asked once, answered through the inbox, denied where they differ, late where they are, never forgotten."""
+"""Real people: asked once, heard through the inbox, denied where they differ, late where they are, never forgotten."""
 
 from __future__ import annotations
 
@@ -343,7 +343,7 @@ def test_a_paused_run_is_not_resumed(tmp_path: Path) -> None:
 
 async def _until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - another process would not set an event either
             await asyncio.sleep(0)
 
 
