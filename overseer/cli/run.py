@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from overseer.cli.console import gate_option, mode, set_option, ui_option
+from overseer.cli.console import gate_option, mode, set_option, ui_option, wait_option
 
 
 @click.command(name="run")
@@ -15,6 +15,7 @@ from overseer.cli.console import gate_option, mode, set_option, ui_option
 @click.option("--count", type=click.IntRange(min=1), help="How many of Town's tasks.")
 @click.option("--seed", type=click.IntRange(min=0), help="Make chance repeatable: equal seeds, equal runs.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs.")
+@wait_option
 @set_option
 @gate_option
 @ui_option
@@ -24,6 +25,7 @@ def command(
     count: int | None,
     seed: int | None,
     out: Path,
+    wait: bool,
     overrides: tuple[str, ...],
     gates: tuple[str, ...],
     ui: str,
@@ -47,6 +49,7 @@ def command(
                 stop=stop,
                 begun=talk.begun,
                 progress=talk.progress,
+                attend=talk.wait if wait else None,
             ),
             talk,
             gates,

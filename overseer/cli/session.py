@@ -48,7 +48,17 @@ class Talk:
         if self._show is not None:
             self._show(now)
 
+    async def wait(self, run: Run) -> None:
+        """Stay while people answer in other terminals."""
+        self._hide()
+        say("waiting for people; they answer with: overseer review " + str(run.path))
+        await asyncio.Event().wait()
+
     def ended(self) -> None:
+        self._hide()
+
+    def _hide(self) -> None:
+        self._show = None
         self._open.close()
 
 
