@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from overseer.errors import JournalError, Malformed
+from overseer.journal.appeals import decode_appeal
 from overseer.journal.chain import JOURNAL, RESTORE, connect_reading
 from overseer.journal.encoding import (
     Ended,
@@ -26,7 +27,7 @@ from overseer.journal.encoding import (
     decode_ruled,
     decode_waiting,
 )
-from overseer.records import Reply
+from overseer.records import Appeal, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class History:
     """What the journal holds of one task: its JSON as first asked, the replies by request, and how it ended.
 
     `asked` are the requests that real people were asked; `late` the rulings that came when their seat was answered, or
-    against another of the same seat.
+    against another of the same seat. `appeal`: of what it is one, if it is; then its task has the appeal's id.
     """
 
     task: bytes
@@ -42,6 +43,7 @@ class History:
     end: Ended | None
     asked: Mapping[str, Waiting]
     late: tuple[Left, ...]
+    appeal: Appeal | None = None
 
 
 class Wait(NamedTuple):
@@ -81,6 +83,7 @@ class Reader:
         replies: dict[str, Reply] = {}
         asked: dict[str, Waiting] = {}
         late: list[Left] = []
+        appeal: Appeal | None = None
         for seq, kind, told in rows[1:]:
             match kind:
                 case b"end":
@@ -92,6 +95,9 @@ class Reader:
                 case b"late":
                     late.append(decoded(seq, decode_left, told))
                     continue
+                case b"appeal":
+                    appeal = decoded(seq, decode_appeal, told)
+                    continue
                 case b"ruling":
                     reply = decoded(seq, decode_ruled, told).reply
                 case _:
@@ -99,7 +105,7 @@ class Reader:
             if reply.request in replies:
                 raise JournalError(f"journal: event {seq} answers {reply.request!r} a second time ({RESTORE})")
             replies[reply.request] = reply
-        return History(body, replies, end, asked, tuple(late))
+        return History(body, replies, end, asked, tuple(late), appeal)
 
     def ended(self) -> Iterator[str]:
         """The ids of the tasks that have ended, by place, then id; sorted by SQLite, in bounded memory."""
@@ -117,6 +123,26 @@ class Reader:
         for seq, task, body, riding in self._connection.execute(_WAITS):
             yield Wait(task.decode(), decoded(seq, decode_waiting, body), bool(riding))
 
+    def asked(self, checkpoint: str) -> tuple[str, Waiting] | None:
+        """The task and the seat that a checkpoint's id names, answered or not; None if nobody was asked under it."""
+        query = "SELECT seq, task, body FROM events WHERE kind = 'wait' AND json_extract(body, '$.checkpoint') = ?"
+        row = self._connection.execute(query, (checkpoint,)).fetchone()
+        return None if row is None else (row[1].decode(), decoded(row[0], decode_waiting, row[2]))
+
+    def seated(self, tasks: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Who ruled on these tasks so far: the request that they answered, and the name they gave."""
+        for start in range(0, len(tasks), _ASKED_TOGETHER):
+            some = tasks[start : start + _ASKED_TOGETHER]
+            query = _SEATED.format(", ".join("?" * len(some)))
+            for request, person in self._connection.execute(query, some):
+                if person is not None:  # else they failed to answer
+                    yield request.decode(), person.decode()
+
+    def appeals(self) -> Iterator[tuple[Appeal, bool]]:
+        """Every appeal in the order of taking up, and whether it has been heard to its end."""
+        for seq, body, heard in self._connection.execute(_APPEALS):
+            yield decoded(seq, decode_appeal, body), bool(heard)
+
     def settings(self) -> Mapping[str, Any]:
         """The operational settings (budgets, timeouts, limits) of the session that began last."""
         query = "SELECT body FROM events WHERE kind = 'begin' ORDER BY seq DESC LIMIT 1"
@@ -132,6 +158,17 @@ SELECT seq, task, body, EXISTS (
     SELECT 1 FROM events AS answer WHERE answer.task = asked.task AND answer.kind = 'ruling'
     AND json_extract(answer.body, '$.reply.request') = json_extract(asked.body, '$.request')
 ) ORDER BY seq
+"""
+
+_SEATED = """
+SELECT json_extract(body, '$.reply.request'), json_extract(body, '$.reply.ruling.person') FROM events
+WHERE kind = 'ruling' AND task IN ({})
+"""
+_ASKED_TOGETHER = 500
+
+_APPEALS = """
+SELECT seq, body, EXISTS (SELECT 1 FROM events AS other WHERE other.task = appeal.task AND other.kind = 'end')
+FROM events AS appeal WHERE kind = 'appeal' ORDER BY seq
 """
 
 Body = TypeVar("Body")
