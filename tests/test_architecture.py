@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("oversight",),
     ("models", "town", "config", "reviewers", "journal"),
-    ("sources", "running", "exports", "listeners", "runs", "scenarios"),
+    ("sources", "running", "exports", "listeners", "runs", "checkpoints", "scenarios"),
     (),
     (),
     ("reports", "checking", "api"),
