@@ -98,9 +98,10 @@ def _head(measures: Measures) -> Iterable[Grid | str]:
     yield from labels.label_grids(measures.measures)
 
 
-def _run_parts(measures: Measures) -> Iterable[Grid | str]:
-    yield from _head(measures)
+def grouped(measures: Measures) -> tuple[list[tuple[str, list[Measure]]], list[str]]:
+    """What was counted, by section, without what `label_grids` shows; and the names of what was not."""
     taken = {measure.name for measure in measures.measures if _base(measure.name) in labels.NAMES}
+    groups: list[tuple[str, list[Measure]]] = []
     empty: list[str] = []
     for title, names in SECTIONS.items():
         chosen = [measure for name in names.split() for measure in measures.measures if _base(measure.name) == name]
@@ -108,11 +109,18 @@ def _run_parts(measures: Measures) -> Iterable[Grid | str]:
         counted = [measure for measure in chosen if measure.n]
         empty += [measure.name for measure in chosen if not measure.n]
         if counted:
-            yield _measure_grid(title, counted)
-    yield from _uncounted(empty)
+            groups.append((title, counted))
     rest = [measure for measure in measures.measures if measure.name not in taken]
     if rest:
-        yield _measure_grid("Further figures", rest)
+        groups.append(("Further figures", rest))
+    return groups, empty
+
+
+def _run_parts(measures: Measures) -> Iterable[Grid | str]:
+    yield from _head(measures)
+    groups, empty = grouped(measures)
+    yield from (_measure_grid(title, held) for title, held in groups)
+    yield from _uncounted(empty)
     for table in measures.tables:
         yield Grid(table.title, table.columns, table.rows, table.note)
     yield "What these figures do not show"

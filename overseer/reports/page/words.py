@@ -1,0 +1,43 @@
+"""The page's standing words: which figures open it, and what each rule says.
+
+Floor 7, before `sections`. Data only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+TILES: tuple[tuple[str, str, str], ...] = (
+    ("released", "Released", "of all tasks"),
+    ("withheld", "Withheld", "of all tasks"),
+    ("unjudged", "Could not judge", "of all tasks"),
+    ("harm", "Harm released", "of judged tasks"),
+    ("over_refusal", "Over-refusal", "of benign requests judged"),
+    ("helpfulness", "Helpfulness", "0 to 1, of released answers to the benign"),
+    ("seen_by_persons", "Seen by persons", "of all tasks"),
+    ("human_minutes", "Persons' minutes", "a task"),
+)
+"""Measure, title, and of what."""
+
+RULE_MEANINGS: Mapping[str, str] = {
+    "unanimous": "every juror approved",
+    "majority": "more than half of the jurors approved",
+    "any_objection": "nobody objected, somebody approved",
+    "quorum": "as many jurors approved as were asked for",
+    "weighted": "jurors of more than half the weight approved",
+    "unjudged": "somebody failed to answer, and the jury does not bear it",
+    "over_authority": "a finding is graver than its juror may settle",
+    "asked": "a juror escalated, and nobody answered",
+    "no_majority": "the votes came to nothing",
+    "tier_conflict": "findings of equal tiers contradict each other on one clause",
+    "rounds_spent": "objected to, and no round was left to revise",
+    "no_reviser": "objected to, and nobody could revise",
+    "no_revision": "objected to, and the reviser failed",
+    "revise": "sent back",
+    "reject": "rejected",
+    "nothing_matched": "no rule of the table matched",
+    "not_selected": "no stage was due to look",
+    "no_draft": "the policy gave no answer",
+    "known_bad": "seeded answers known to be harmful: never released",
+}
+"""What the rule of a decision says, in a line."""
