@@ -7,11 +7,9 @@ somebody's own service. Errors are `overseer.errors`: each says what, where, and
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -20,30 +18,21 @@ from typing import Any, TypeVar
 import overseer.exports.export as exports
 from overseer import runs
 from overseer.checking import Checked, check
-from overseer.config.hierarchies import Setup, load_hierarchy
-from overseer.config.hierarchy_schema import Limits, TasksSpec, TownSpec
-from overseer.errors import ConfigError
-from overseer.hierarchy import Hierarchy
 from overseer.journal import chain, replay
 from overseer.journal.store import open_journal
 from overseer.metrics.measures import Measures
 from overseer.metrics.paired import Paired, compare
-from overseer.records import Audit, Episode, Message, Task
 from overseer.reports.page import Section, Waiting, Written, write_page
 from overseer.reviewers import Reviewer, known_bad
-from overseer.reviewers.binding import Given, bind
-from overseer.running.asking import Desk, require_reviewers
-from overseer.running.runner import RunResult, oversee_one, run_tasks
+from overseer.reviewers.binding import Given
+from overseer.running.runner import RunResult, run_tasks
 from overseer.running.session import Progress
 from overseer.runs import Run, open_run
 from overseer.scenarios import ScenarioResult, run_scenarios
+from overseer.service import Declared, Service, Tasks, answering, declared, open, place_of
 from overseer.sources import listed, open_source, with_known_bad
 
 T = TypeVar("T")
-Declared = str | Path | Hierarchy
-"""A hierarchy's YAML file, or a hierarchy that a program built with `overseer.hierarchy.build`."""
-Tasks = str | Path | Sequence[str | Task] | None
-"""A file of rows, a program's own tasks (texts or `Task`s), or None for those that the YAML names."""
 Attending = Callable[[Run], Coroutine[Any, Any, None]]
 """What a front end does for as long as a run waits for people only."""
 
@@ -103,14 +92,14 @@ async def begin(
 
     `attend` is awaited once nothing goes on without people; while it lasts, their rulings are taken up as they come.
     """
-    setup, settings = _declared(hierarchy, overrides, tasks, count)
+    setup, settings = declared(hierarchy, overrides, tasks, count)
     if tasks is None or isinstance(tasks, str | Path):
-        source = open_source(setup.tasks, setup.beside, _file(setup))
+        source = open_source(setup.tasks, setup.beside, place_of(setup))
     else:
         source = listed(tasks)
     key = runs.audit_key(seed)
     source = with_known_bad(source, setup, key)
-    bound = _bound(setup, key, reviewers)  # before anything is written: what cannot run leaves nothing behind
+    bound = answering(setup, key, reviewers)  # before anything is written: what cannot run leaves nothing behind
     made = runs.make_run(Path(out), setup, source, settings, key, seed, reviewers or ())
     if begun is not None:
         begun(made)
@@ -132,24 +121,15 @@ async def go_on(
     given = reviewers or {}
     if fork:
         planned = runs.fork(Path(path), overrides)
-        bound = _bound(planned.setup, planned.key, given)
+        bound = answering(planned.setup, planned.key, given)
         found = planned.make(given)
     else:
         found = open_run(Path(path), overrides)
         runs.check_unchanged(found, given)
-        bound = _bound(found.setup, found.manifest.audit_key, given)
+        bound = answering(found.setup, found.manifest.audit_key, given)
     if begun is not None:
         begun(found)
     return Session(found, await _drive(found, bound, stop, progress, attend))
-
-
-def _bound(setup: Setup, key: str, reviewers: Given | None) -> dict[str, Reviewer]:
-    return bind(setup.hierarchy.agents, runs.simulation_seed(key), setup.beside, reviewers or {}, _file(setup))
-
-
-def _file(setup: Setup) -> str:
-    """How messages begin: with the hierarchy's file, where there is one."""
-    return f"{setup.files[0]}: " if setup.files else ""
 
 
 async def _drive(
@@ -175,25 +155,6 @@ async def _drive(
         )
 
 
-def _declared(
-    hierarchy: Declared, overrides: Sequence[str], tasks: Tasks = None, count: int | None = None
-) -> tuple[Setup, list[str]]:
-    """What is to be run, and the settings of its YAML that the manifest keeps and a resume repeats."""
-    if count is not None and tasks is not None:
-        raise ConfigError("count: is of Town's tasks (leave it out where tasks are given)")
-    if count is not None and count < 1:
-        raise ConfigError(f"count: {count} leaves nothing to do (at least 1)")
-    file = str(Path(tasks).resolve()) if isinstance(tasks, str | Path) else None
-    if isinstance(hierarchy, Hierarchy):
-        if overrides:
-            raise ConfigError("overrides: belong to a YAML file, not to a hierarchy built by a program")
-        spec = TasksSpec(file=file) if file or count is None else TasksSpec(town=TownSpec(count=count))
-        return Setup(hierarchy, spec, Limits(), (), (), hierarchy.warnings, Path()), []
-    settings = [*overrides, *([f"tasks.file={json.dumps(file)}", "tasks.town="] if file else [])]
-    settings += [] if count is None else [f"tasks.town.count={count}"]
-    return load_hierarchy(hierarchy, settings), settings
-
-
 def _blocking(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end, on a thread of its own where an event loop runs on this one already."""
     try:
@@ -217,50 +178,6 @@ def _blocking(work: Coroutine[Any, Any, T]) -> T:
     return found[0]
 
 
-# --- a hierarchy in somebody's own service -------------------------------------------------------------------------
-
-
-class Service:
-    """A hierarchy ready to oversee tasks one by one; every agent, people too, is bound to a reviewer."""
-
-    def __init__(self, hierarchy: Hierarchy, audit: Audit, desk: Desk) -> None:
-        self._hierarchy = hierarchy
-        self._audit = audit
-        self._desk = desk
-        self._places = 0
-
-    async def oversee(self, task: str | Task) -> Episode:
-        """Take one task all the way. Tasks may be overseen side by side.
-
-        Places count in the order of the calls, whatever place a `Task` came with: `every: n` hangs on them.
-        """
-        place, self._places = self._places, self._places + 1
-        if isinstance(task, str):
-            task = Task(f"task-{place}", (Message("user", task),), place)
-        return await oversee_one(replace(task, place=place), self._hierarchy, self._audit, self._desk)
-
-
-@asynccontextmanager
-async def open(
-    hierarchy: Declared,
-    *,
-    seed: int | None = None,
-    overrides: Sequence[str] = (),
-    reviewers: Given | None = None,
-) -> AsyncIterator[Service]:
-    """Put a hierarchy into a program: `async with overseer.open(H) as h: episode = await h.oversee("…")`.
-
-    The input is open: `every: n` counts places by submission. Nothing is journalled; the program keeps the episodes.
-    """
-    setup, _ = _declared(hierarchy, overrides)
-    if setup.known_bad is not None:
-        raise ConfigError(f"{_file(setup)}known_bad: an open input has no end to number them after (leave it out)")
-    key = runs.audit_key(seed)
-    bound = _bound(setup, key, reviewers)
-    require_reviewers(setup.hierarchy, bound, persons=True)
-    yield Service(setup.hierarchy, Audit(key, None), Desk(setup.hierarchy, bound, setup.limits))
-
-
 # --- reading what a run left ---------------------------------------------------------------------------------------
 
 
@@ -278,7 +195,7 @@ def report(path: str | Path) -> Measures:
 def page(
     path: str | Path, to: str | Path | None = None, waiting: Sequence[Waiting] = (), appended: Sequence[Section] = ()
 ) -> Written:
-    """Write a run as one HTML file, by default `report.html` in its folder. `waiting`: its queue; `appended`: sections."""
+    """Write a run as one HTML file, by default RUN/report.html. `waiting`: its queue; `appended`: further sections."""
     found = read(path)
     return write_page(found, found.path / "report.html" if to is None else Path(to), waiting, appended)
 

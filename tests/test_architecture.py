@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("sources", "running", "exports", "listeners", "runs", "checkpoints", "scenarios"),
     (),
     (),
-    ("reports", "checking", "api"),
+    ("reports", "checking", "service", "api"),
     ("cli", "testing", "pytest_plugin", "__main__"),
 )
 """Rooms by floor, and on each floor in order: a room imports lower floors, or what stands before it on its own."""
