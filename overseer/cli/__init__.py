@@ -33,6 +33,7 @@ COMMANDS = {
     "fit-context": "Fit what tells tasks' contexts on labelled rows.",
     "town": "Sample Town's tasks; ask its oracle about any text.",
     "doctor": "Say what this installation can do.",
+    "init": "Write a starter project, each line explained.",
     "completion": "Print the script with which a shell completes.",
 }
 

@@ -23,7 +23,7 @@ DEPTH = 3
 FOLDERS = 500
 """So many folders are looked into at most: somebody waits."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.,/@%+-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_./@%+-]+")
 """Paths that every shell takes as they stand. Others are left to the shell, which knows how to quote."""
 
 
