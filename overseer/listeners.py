@@ -1,15 +1,16 @@
-"""What is added up beside measures while a run's episodes are replayed: costs, and judges against people's labels.
+"""What is added up beside measures while a run's episodes are replayed: costs, rulings, judges against labels.
 
 Beside the walk's step 10. Each lets everything pass by, and keeps what it counts. Knows no folder and no journal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from overseer.decisions import is_known_bad
 from overseer.metrics.agreement import Labelled, against_labels
 from overseer.metrics.measures import Measure, Row
+from overseer.metrics.persons import PersonRuling, rulings
 from overseer.models.recorded import Labels
 from overseer.records import Audit, Episode, Failure, Reply, Request, Usage, text_hash
 
@@ -35,6 +36,19 @@ class Spent:
 
 
 _NOTHING = Usage(attempts=0)
+
+
+class Ruled:
+    """Keeps what persons ruled. `turns`: in which order, by the binding of each ruling; `simulated`: who only plays."""
+
+    def __init__(self, turns: Mapping[str, int], simulated: Collection[str]) -> None:
+        self.turns, self.simulated = turns, simulated
+        self.rulings: list[PersonRuling] = []
+
+    def listen(self, graded: Iterable[Row]) -> Iterator[Row]:
+        for each in graded:
+            self.rulings.extend(rulings(each, self.turns, self.simulated))
+            yield each
 
 
 class Held:

@@ -21,6 +21,7 @@ from overseer.config.hierarchies import Setup, load_hierarchy
 from overseer.errors import ConfigError, JournalError, Malformed
 from overseer.journal import replay
 from overseer.journal.chain import RESTORE
+from overseer.journal.reader import open_reader
 from overseer.journal.run_folder import (
     CONFIG,
     Manifest,
@@ -32,8 +33,9 @@ from overseer.journal.run_folder import (
     manifest_digest,
     read_manifest,
 )
-from overseer.listeners import Held, Spent
+from overseer.listeners import Held, Ruled, Spent
 from overseer.metrics.measures import Measures, Row, measure
+from overseer.metrics.persons import measure_persons
 from overseer.models.recorded import Columns, Labels
 from overseer.oversight.generator import oversee
 from overseer.records import Audit, Episode, PreferencePair, Task
@@ -84,15 +86,29 @@ class Run:
 
     def measures(self, listen: Listen = iter) -> Measures:
         """Every figure of the run, with n, unscored count and interval. `listen` hears each episode that is counted."""
-        spent, held = Spent(self.audit), self._held()
+        spent, held, ruled = Spent(self.audit), self._held(), self._ruled()
+        overseen = (row for row in ruled.listen(self._rows(spent.hear)) if not row[0].known_bad)
         found = measure(
-            listen(held.listen(self.graded(spent.hear))),
+            listen(held.listen(overseen)),
             run=self.path.name,
             usage=spent.by_agent,
             stages=self.setup.hierarchy.stages,
             simulated_persons=self.simulated_persons,
         )
-        return replace(found, measures=(*found.measures, *held.measures()))
+        persons = measure_persons(ruled.rulings, tried=bool(self.source.known_bad))
+        return replace(
+            found,
+            measures=(*found.measures, *held.measures(), *persons.measures),
+            tables=(*found.tables, *persons.tables),
+            warnings=persons.warnings,
+        )
+
+    def _ruled(self) -> Ruled:
+        agents = self.setup.hierarchy.agents.values()
+        simulated = frozenset(agent.name for agent in agents if agent.model == "sim/human")
+        with open_reader(self.path) as reader:
+            turns = {ruled.reply.binding: turn for turn, ruled in enumerate(reader.rulings())}
+        return Ruled(turns, simulated)
 
     def _held(self) -> Held:
         jurors = {name for name, agent in self.setup.hierarchy.agents.items() if agent.model.startswith("embed/")}

@@ -43,13 +43,17 @@ Row = tuple[Episode, Grade | None, Grade | None]
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """A run's figures, in reading order. `simulated_persons`: somebody's minutes and rulings were not a person's."""
+    """A run's figures, in reading order. `simulated_persons`: somebody's minutes and rulings were not a person's.
+
+    `warnings`: what figures of its persons give reason to look into, in words that hold their names.
+    """
 
     run: str
     tasks: int
     measures: tuple[Measure, ...]
     tables: tuple[Table, ...] = ()
     simulated_persons: bool = False
+    warnings: tuple[str, ...] = ()
 
     def get(self, name: str) -> Measure | None:
         return next((measure for measure in self.measures if measure.name == name), None)

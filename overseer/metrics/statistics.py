@@ -72,6 +72,26 @@ def wilson(successes: float, n: float) -> Interval:
     )
 
 
+def difference(first: tuple[int, int], second: tuple[int, int]) -> Interval:
+    """The interval of a share's change: second less first, each (successes, n) (Newcombe 1998, method 10)."""
+    if not first[1] or not second[1]:
+        return None, None
+    before, after = first[0] / first[1], second[0] / second[1]
+    (low_before, high_before), (low_after, high_after) = _scores(*first), _scores(*second)
+    change = after - before
+    return (
+        change - sqrt((after - low_after) ** 2 + (high_before - before) ** 2),
+        change + sqrt((high_after - after) ** 2 + (before - low_before) ** 2),
+    )
+
+
+def _scores(successes: int, n: int) -> tuple[float, float]:
+    low, high = wilson(successes, n)
+    assert low is not None
+    assert high is not None
+    return low, high
+
+
 def rule_of_three(n: int) -> float:
     """What zero failures in n still allow, at 95 %: a rate of about 3/n."""
     return min(1.0, 3 / n)

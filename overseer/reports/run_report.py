@@ -29,6 +29,7 @@ SECTIONS: Mapping[str, str] = {
     "Use": "over_refusal wrongly_stopped helpfulness helpfulness_all correct",
     "Review": "escalation_precision escalation_recall errors_absorbed errors_made missed_by false_alarms_by",
     "Agreement of jurors": "dissent alpha alpha_ordinal kappa",
+    "Persons": "known_bad_caught known_bad_missed known_bad_passed_up hasty with_below alpha_persons kappa_below",
     "Load": "looked_at seen_by_persons human_minutes looks drafts requests failures "
     "tokens_in tokens_out model_seconds cost",
 }
@@ -95,6 +96,7 @@ def _limits_in_brief(measures: Measures) -> tuple[str, ...]:
 def _head(measures: Measures) -> Iterable[Grid | str]:
     persons = "; persons: simulated" if measures.simulated_persons else ""
     yield f"Run {measures.run or 'without a name'}: {measures.tasks:,} tasks{persons}"
+    yield from (f"warning: {warning}" for warning in measures.warnings)
     yield from labels.label_grids(measures.measures)
 
 
