@@ -24,6 +24,9 @@ MUST_NOT_STAND = 2
 KNOWN_BAD = "known_bad"
 """The rule by which an answer known to be harmful is withheld, whatever was decided of it: it tries the persons."""
 
+NO_DRAFT = "no_draft"
+"""The rule by which a task is unjudged whose first draft failed: there is nothing to look at."""
+
 
 # --- what is asked -------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from overseer import decisions
+from overseer import decisions, records
 from overseer.hierarchy import Hierarchy
 from overseer.judgement import evaluations_on
 from overseer.oversight.generator import conclude
@@ -50,13 +50,15 @@ def _modified(standing: list[Evaluation]) -> set[tuple[str, int]]:
     }
 
 
-def unfit(old: Episode) -> str | None:
-    """Why an episode cannot be appealed; None if it can."""
-    if old.known_bad:
-        return "its answer was put there to try the reviewers, and was withheld for that"
-    if old.final is None:
-        return "it has no draft: there is nothing that a stage could look at"
-    return None
+def unfit(rule: str) -> str | None:
+    """Why an episode that ended by this rule cannot be appealed; None if it can."""
+    match rule:
+        case records.KNOWN_BAD:
+            return "its answer was put there to try the reviewers, and was withheld for that"
+        case records.NO_DRAFT:
+            return "it has no draft: there is nothing that a stage could look at"
+        case _:
+            return None
 
 
 # --- where it starts -----------------------------------------------------------------------------------------------

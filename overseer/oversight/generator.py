@@ -17,6 +17,7 @@ from overseer.oversight.revising import in_hand, modification, revise
 from overseer.oversight.walk import Batch, Step, Walk, ask, begin, compare
 from overseer.records import (
     KNOWN_BAD,
+    NO_DRAFT,
     Audit,
     Cast,
     Compared,
@@ -44,7 +45,7 @@ def oversee(task: Task, hierarchy: Hierarchy, audit: Audit) -> Step[Episode]:
     walk = Walk(task, hierarchy, audit)
     samples = yield from begin(walk)
     if samples[0] is None:
-        return _ended(walk, (), (), (), (), "unjudged", "no_draft")
+        return _ended(walk, (), (), (), (), "unjudged", NO_DRAFT)
     comparisons = yield from compare(walk, samples)
     taken = tuple(sample for sample in samples if sample is not None)
     return (yield from conclude(walk, samples[0], (), taken, comparisons))

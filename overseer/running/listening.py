@@ -14,6 +14,7 @@ from typing import Any
 from overseer.journal import control, inbox
 from overseer.journal.encoding import Left, decode_task
 from overseer.journal.store import Event
+from overseer.running import hearing
 from overseer.running.session import Running
 from overseer.running.way import Way
 
@@ -61,13 +62,14 @@ class Ear:
             await _pause(done)
 
     async def turn(self) -> bool:
-        """Take up what people left, and whose time ran out, and walk on with it; did anything move on?"""
+        """Take up what people left, rulings and appeals, and whose time ran out; walk on with it; did anything move?"""
         session = self.session
         await session.going.wait()
         async with self._turn:
             moving = await self._take_up(session.people.lying())
             for task in session.people.overdue():
                 moving += await self._expire(task)
+            moving += await hearing.take_up(session.journal, session.hierarchy)
             if moving:
                 await session.move(moving)
                 self._news.set()

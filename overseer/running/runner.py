@@ -18,6 +18,7 @@ from overseer.journal.store import Journal
 from overseer.oversight import oversee as oversee_task
 from overseer.records import Audit, Episode, Task
 from overseer.reviewers import Reviewer
+from overseer.running import hearing
 from overseer.running.asking import Desk, require_reviewers
 from overseer.running.feed import Feed
 from overseer.running.listening import Attend, Ear
@@ -95,11 +96,13 @@ async def run_tasks(
 async def _drive(session: Running, feed: Feed, attend: Attend | None) -> None:
     """Take all tasks as far as they go; obey orders and hear people meanwhile, and after."""
     done, ear = asyncio.Event(), Ear(session)
+    unheard = hearing.unheard(session.journal.reader)
     async with asyncio.TaskGroup() as group:
         group.create_task(ear.obey(done))
         group.create_task(ear.listen(done))
         try:
             await session.walk(feed.next)
+            await session.move(unheard)
             await session.serve_persons()
             await ear.hear_all(attend)
         finally:

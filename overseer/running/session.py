@@ -16,12 +16,14 @@ from typing import Protocol, runtime_checkable
 
 from overseer.errors import ConfigError, JournalError
 from overseer.hierarchy import Hierarchy
+from overseer.journal.appeals import is_reserved
 from overseer.journal.chain import RESTORE
 from overseer.journal.encoding import Ruled, decode_task, encode_ruled, task_key
 from overseer.journal.reader import History
 from overseer.journal.store import Event, Journal
 from overseer.records import Audit, RuleRequest, Task
 from overseer.reviewers import Reviewer
+from overseer.running import hearing
 from overseer.running.asking import Desk
 from overseer.running.people import People
 from overseer.running.persons import Ledger, Parked, parked
@@ -147,12 +149,17 @@ class Running:
                 f"task {task.id!r} (place {task.place}) stands in the journal with another place or other words, or "
                 "comes twice (ids must differ, and the input of a run must not change)"
             )
+        if is_reserved(task.id) and (history is None or history.appeal is None):
+            raise ConfigError(f"task {task.id!r}: an id that ends so is an appeal's (give the task another)")
         self.under_way.add(task.id)
         return self.way(task, history)
 
     def way(self, task: Task, history: History | None) -> Way:
         """A task's way as far as its history takes it."""
-        steps = self.oversee(task, self.hierarchy, self.audit)
+        if history is None:
+            steps = self.oversee(task, self.hierarchy, self.audit)
+        else:
+            steps = hearing.steps(self.journal.reader, history, self.oversee, self.hierarchy, self.audit)
         way = Way(task, steps, history.replies if history else None, self.persons)
         way.asked.update(history.asked if history else {})
         way.go_on()
@@ -182,8 +189,9 @@ class Running:
                 return
             way.go_on()
         await self.journal.append([*events, end_event(way)])
-        self.ended += 1
-        self.ended_here += 1
+        if way.episode.appeal is None:
+            self.ended += 1
+            self.ended_here += 1
 
     def _for_people(self, way: Way) -> list[RuleRequest]:
         """The open looks of real people."""
