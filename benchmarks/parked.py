@@ -2,9 +2,9 @@
 
     python benchmarks/parked.py [--tasks 100000]
 
-Stub agents at once; one person at a console looks at every answer, and nobody answers. The first session parks all tasks
-and stays, the second finds them parked. Prints a table; each session is a process of its own, so that its memory is its
-own. "Above idle" is what stays above the same process with one task.
+Stub agents at once; one person at a console looks at every answer, and nobody answers. The first session parks all
+tasks and stays, the second finds them parked. Prints a table; each session is a process of its own, so that its memory
+is its own. "Above idle" is what stays above the same process with one task.
 """
 
 from __future__ import annotations
@@ -56,11 +56,8 @@ def session(path: Path, count: int) -> None:
     begun = time.perf_counter()
 
     async def attend() -> None:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                resident = int(line.split()[1]) / 1024
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{time.perf_counter() - begun:.1f} {resident:.0f} {peak:.0f}")
+        print(f"{time.perf_counter() - begun:.1f} {resident():.0f} {peak:.0f}")
 
     tasks = (Task(f"task/{n}", (Message("user", f"Question {n}?"),), n) for n in range(count))
 
@@ -69,6 +66,12 @@ def session(path: Path, count: int) -> None:
             await run_tasks(tasks, hierarchy(), Audit("key", count), {"policy": Stub()}, journal, attend=attend)
 
     asyncio.run(work())
+
+
+def resident() -> float:
+    """MB of this process that lie in memory now."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def measured(path: Path, count: int) -> tuple[float, float, float]:
