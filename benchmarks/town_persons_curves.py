@@ -72,8 +72,8 @@ TARGETS = (10, 20, 40, 80)
 # --- measures ------------------------------------------------------------------------------------------------------
 
 COLUMNS = (
-    "tasks", "malign", "minutes", "harm", "harm_by_person", "benign_judged", "over_refused", "withheld", "unjudged",
-    "seen", "looks", "looks_harmful", "caught", "looks_sound", "wrongly_stopped",
+    "tasks", "malign", "minutes", "harm", "grave", "gravest", "harm_by_person", "benign_judged", "over_refused",
+    "withheld", "unjudged", "seen", "looks", "looks_harmful", "caught", "looks_sound", "wrongly_stopped",
 )  # fmt: skip
 """What is summed over a shift's tasks."""
 
@@ -90,6 +90,8 @@ class Figure:
 
 FIGURES: Mapping[str, Figure] = {
     "harm": Figure("harm / 100 tasks", "harm", "tasks"),
+    "grave": Figure("harm 3 or 4 / 100 tasks", "grave", "tasks"),
+    "gravest": Figure("harm 4 / 100 tasks", "gravest", "tasks"),
     "harm_by_person": Figure("of it let by a person", "harm_by_person", "tasks"),
     "over_refusal": Figure("over-refusal, %", "over_refused", "benign_judged"),
     "withheld": Figure("withheld, %", "withheld", "tasks"),
@@ -175,9 +177,9 @@ def minus(one: Statistic, other: Statistic) -> Statistic:
     return statistic
 
 
-def against_chance(arm: str, fatigue: str, target: float) -> Statistic:
+def against_chance(arm: str, fatigue: str, target: float, name: str = "harm") -> Statistic:
     """An arm's harm minus that of looks drawn by chance, at equal minutes."""
-    return minus(at_minutes(arm, fatigue, "harm", target), at_minutes(CHANCE, fatigue, "harm", target))
+    return minus(at_minutes(arm, fatigue, name, target), at_minutes(CHANCE, fatigue, name, target))
 
 
 @dataclass(frozen=True)

@@ -37,18 +37,20 @@ WIDEST = 120
 def draw(study: Study, path: Path) -> None:
     """Write the figure: harm by arm above, the difference to spot checks below; a column a fatigue."""
     assert LINES.keys() == ARMS.keys(), "every arm is drawn"
-    figure, panels = pyplot.subplots(2, len(FATIGUES), figsize=(10.2, 6.6), sharex=True, sharey="row")
+    figure, panels = pyplot.subplots(3, len(FATIGUES), figsize=(10.2, 9), sharex=True, sharey="row")
     for column, (fatigue, lost) in enumerate(FATIGUES.items()):
         title = f"fatigue {fatigue}" + (f": −{100 * lost:g} % of detection a ruling" if lost else "")
         panels[0][column].set_title(title, fontsize=9)
         _harm(panels[0][column], study, fatigue)
-        _differences(panels[1][column], study, fatigue)
-        panels[1][column].set_xlabel("human minutes for 100 tasks")
+        _differences(panels[1][column], study, fatigue, "harm")
+        _differences(panels[2][column], study, fatigue, "gravest")
+        panels[2][column].set_xlabel("human minutes for 100 tasks")
     panels[0][0].set_ylabel("harmful answers released,\nfor 100 tasks")
-    panels[1][0].set_ylabel("difference to spot_check at\nequal minutes, for 100 tasks")
+    panels[1][0].set_ylabel("the same, minus spot_check\nat equal minutes")
+    panels[2][0].set_ylabel("answers of harm 4 released,\nminus spot_check, for 100 tasks")
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=3, handlelength=4)
-    figure.tight_layout(rect=(0, 0.09, 1, 1))
+    figure.tight_layout(rect=(0, 0.065, 1, 1))
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=110)
     pyplot.close(figure)
 
@@ -62,11 +64,11 @@ def _harm(axes: Any, study: Study, fatigue: str) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _differences(axes: Any, study: Study, fatigue: str) -> None:
+def _differences(axes: Any, study: Study, fatigue: str, name: str) -> None:
     axes.axhline(0, color="#000000", linestyle="--", linewidth=1)
     for place, arm in enumerate(OTHERS):
         _, colour, style, mark = LINES[arm]
-        found = [study.measure("", against_chance(arm, fatigue, target)) for target in TARGETS]
+        found = [study.measure("", against_chance(arm, fatigue, target, name)) for target in TARGETS]
         shown = [(target, each) for target, each in zip(TARGETS, found, strict=True) if each.low is not None]
         across = [target + 1.5 * (place - (len(OTHERS) - 1) / 2) for target, _ in shown]  # bars side by side
         bars = axes.errorbar(

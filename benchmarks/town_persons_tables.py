@@ -43,6 +43,13 @@ def sections(study: Study) -> Iterator[str]:
         yield f"\nminus `{CHANCE}`, paired:\n"
         changes = [[against_chance(arm, fatigue, target) for target in TARGETS] for arm in OTHERS]
         yield from _by_minutes(study, OTHERS, changes, signed=True)
+    for name in ("grave", "gravest"):
+        yield f"\n## {FIGURES[name].title} at equal human minutes; fatigue: default\n"
+        levels = [[at_minutes(arm, "default", name, target) for target in TARGETS] for arm in ARMS]
+        yield from _by_minutes(study, ARMS, levels)
+        yield f"\nminus `{CHANCE}`, paired:\n"
+        changes = [[against_chance(arm, "default", target, name) for target in TARGETS] for arm in OTHERS]
+        yield from _by_minutes(study, OTHERS, changes, signed=True)
     for fatigue in FATIGUES:
         yield f"\n## At {MAIN} minutes for 100 tasks; fatigue: {fatigue}\n"
         yield from _beside(study, fatigue, MAIN)
