@@ -74,15 +74,15 @@ def exit_code(result: RunResult) -> int:
     """What a session's end means for a script."""
     if result.stopped:
         return INTERRUPTED
-    if result.pending_budget:
-        return BUDGET
-    return HUMAN if result.pending_person else OK
+    if result.pending_person:
+        return HUMAN
+    return BUDGET if result.pending_budget else OK
 
 
 def say_what_is_left(result: RunResult, path: Path) -> None:
     """Why a session ended before its tasks did, and the command that goes on."""
     if result.pending_person:
-        say(f"{result.pending_person:,} tasks wait for a person")
+        say(f"{result.pending_person:,} tasks wait for a person: overseer review {path}")
     if result.pending_budget:
         say(f"{result.pending_budget:,} tasks wait for a larger budget (resume with --set oversees.N.budget.reviews=…)")
     if result.stopped:
