@@ -1,21 +1,21 @@
 """What is learned from an episode: preference pairs, revisions, critiques and step labels, each with its provenance.
 
 The walk's step 9. Everything rests on the *final judgement* on a draft (`judgement`): approved, objected to, or
-none, and then nothing is claimed of it. An unjudged episode gives critiques only. Knows no truth, no file and no run.
+none, and then nothing is claimed of it. An unjudged episode gives critiques only. A task that was appealed is read as
+its whole case stands (`recourse`). Knows no truth, no file and no run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
 
 from overseer.decisions import clauses
-from overseer.hierarchy import Hierarchy
 from overseer.judgement import SIDES, Judged, Judgement, evaluations_on, judgement_on
+from overseer.provenance import Kind, hashes_of, provenance_of
+from overseer.provenance import Source as Source
+from overseer.provenance import source_of as source_of
 from overseer.records import (
     MUST_NOT_STAND,
-    Agent,
     Critique,
     CritiqueExample,
     Draft,
@@ -28,35 +28,10 @@ from overseer.records import (
     RevisionExample,
     Ruling,
     StepLabel,
-    Vote,
 )
-
-Kind = Literal["revision", "modification", "answer", "comparison", "critique", "step"]
-"""What an example rests on; for a pair: the released text over what was sent back (a *modification*, if a person wrote
-it; an *answer*, if only help was wanting), or a comparison of samples."""
 
 HELPFUL_TIER = 4
 """The tier of the principles that ask for an answer: helpfulness and autonomy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The run that episodes come from. `agents` tell who is a person; `comparer` judged the samples.
-
-    `hashes` name what the run was made of (its manifest, hierarchy, constitution); they go into each provenance.
-    """
-
-    run: str
-    seed: str
-    agents: Mapping[str, Agent]
-    comparer: str | None = None
-    hashes: tuple[tuple[str, str], ...] = ()
-
-
-def source_of(hierarchy: Hierarchy, *, run: str, seed: str, hashes: Sequence[tuple[str, str]] = ()) -> Source:
-    """The source of the episodes that this hierarchy made in a run."""
-    comparer = hierarchy.compare.who if hierarchy.compare else None
-    return Source(run, seed, hierarchy.agents, comparer, tuple(hashes))
 
 
 # --- pairs ---------------------------------------------------------------------------------------------------------
@@ -93,8 +68,8 @@ def _over_sent_back(episode: Episode, source: Source) -> Iterator[PreferencePair
         elif _was_wrongly_withheld(episode, rejected):
             kind = "answer"
         principles = (*rejected.principles, *chosen.principles) or chosen.draft.principles
-        texts = _texts(chosen.draft, draft)
-        provenance = _provenance(episode, source, kind, (rejected, chosen), texts, principles)
+        texts = hashes_of(chosen.draft, draft)
+        provenance = provenance_of(episode, source, kind, (rejected, chosen), texts, principles)
         yield _pair(episode, chosen, rejected, chosen.agreement * rejected.agreement, provenance)
 
 
@@ -120,10 +95,10 @@ def _compared(episode: Episode, source: Source) -> Iterator[PreferencePair]:
         weight = each.confidence
         for one in supporting:
             weight *= one.agreement
-        texts = _texts(chosen.draft, rejected.draft)
+        texts = hashes_of(chosen.draft, rejected.draft)
         judge = ((source.comparer, f"{each.better}>{worse}"),) if source.comparer else ()
         principles = tuple(name for one in supporting for name in one.principles)
-        provenance = _provenance(episode, source, "comparison", supporting, texts, principles, also=judge)
+        provenance = provenance_of(episode, source, "comparison", supporting, texts, principles, also=judge)
         yield _pair(episode, chosen, rejected, weight, provenance)
 
 
@@ -190,7 +165,7 @@ def revisions(episode: Episode, source: Source) -> tuple[RevisionExample, ...]:
                 critique="\n".join(_told(before.standing)),
                 revision=revision.text,
                 accepted=after.side == "approved",
-                provenance=_provenance(episode, source, kind, (before, after), texts, principles),
+                provenance=provenance_of(episode, source, kind, (before, after), texts, principles),
             )
         )
     return tuple(found)
@@ -209,17 +184,19 @@ def _told(evaluations: Iterable[Evaluation]) -> Iterator[str]:
                 yield f"- {finding.principle} (severity {finding.severity}, {finding.asks}){where}"
 
 
-def critiques(episode: Episode, source: Source) -> tuple[CritiqueExample, ...]:
+def critiques(episode: Episode, source: Source, superseded: Sequence[Evaluation] = ()) -> tuple[CritiqueExample, ...]:
     """Every verdict that was given, whether it was upheld or not; not failures, nor an author's carried approval.
 
     Upheld is told of approvals and objections on a draft with a final judgement, in an episode that is not unjudged.
+    `superseded`: evaluations that an appeal took the place of; their verdicts were given, too.
     """
     found = []
     for draft in episode.drafts:
         judgement = judgement_on(episode, draft)
         known = None if episode.outcome == "unjudged" else judgement.side
         texts, rule = (("draft", draft.hash),), judgement.rule
-        for vote in (vote for evaluation in evaluations_on(episode, draft) for vote in evaluation.votes):
+        given = [*(each for each in superseded if each.draft == draft.number), *evaluations_on(episode, draft)]
+        for vote in (vote for evaluation in given for vote in evaluation.votes):
             if isinstance(vote.answer, Failure) or vote.carried:
                 continue
             took_side = any(vote.cast in casts for casts in SIDES.values())
@@ -232,7 +209,7 @@ def critiques(episode: Episode, source: Source) -> tuple[CritiqueExample, ...]:
                     verdict=vote.answer.verdict if isinstance(vote.answer, Critique) else vote.answer.action,
                     findings=vote.answer.findings,
                     upheld=vote.cast in SIDES[known] if known is not None and took_side else None,
-                    provenance=_provenance(
+                    provenance=provenance_of(
                         episode,
                         source,
                         "critique",
@@ -261,7 +238,7 @@ def steps(episode: Episode, source: Source) -> tuple[StepLabel, ...]:
         if judgement.side is None:
             continue
         texts, principles = (("draft", draft.hash),), judgement.principles
-        provenance = _provenance(episode, source, "step", (judgement,), texts, principles, rule=judgement.rule)
+        provenance = provenance_of(episode, source, "step", (judgement,), texts, principles, rule=judgement.rule)
         spans = clauses(draft.text)
         marked = [(finding.severity, _marks(draft.text, spans, finding)) for finding in judgement.findings]
         for span in spans:
@@ -284,59 +261,3 @@ def _marks(text: str, spans: Sequence[_Span], finding: Finding) -> frozenset[_Sp
         if at >= 0:
             return frozenset(span for span in spans if span[0] < at + len(words) and at < span[1])
     return frozenset(spans) if finding.asks == "remove" else frozenset()
-
-
-# --- provenance ----------------------------------------------------------------------------------------------------
-
-
-def _provenance(
-    episode: Episode,
-    source: Source,
-    kind: Kind,
-    judgements: Sequence[Judgement],
-    texts: tuple[tuple[str, str], ...],
-    principles: tuple[str, ...],
-    *,
-    rule: str | None = None,
-    also: tuple[tuple[str, str], ...] = (),
-) -> Provenance:
-    """Where an example comes from: its judges are those who answered, its votes all that were counted.
-
-    `rule`: the episode's unless told. `also`: who speaks first, and what they cast. Where no principle spoke by name,
-    all that are in force did.
-    """
-    votes = [(one.draft.number, vote) for one in judgements for vote in one.votes]
-    answered = (vote.juror for _, vote in votes if not isinstance(vote.answer, Failure))
-    judges = tuple(dict.fromkeys([*(name for name, _ in also), *answered]))
-    held = [source.agents[judge] for judge in judges]
-    agreeing = sum(one.agreeing for one in judgements)
-    return Provenance(
-        run=source.run,
-        episode=episode.task.id,
-        source=kind,
-        rule=rule or episode.rule,
-        principles=tuple(dict.fromkeys(principles or [each.id for each in episode.rulebook.principles])),
-        judges=judges,
-        votes=(
-            *(f"{name}={cast}" for name, cast in also),
-            *(f"{number}/{_seat(source, vote)}={vote.cast}" for number, vote in votes),
-        ),
-        dissent=(len(votes) - agreeing) / len(votes) if votes else 0.0,
-        human=any(agent.persons and not _is_simulated(agent) for agent in held),
-        simulated=any(_is_simulated(agent) for agent in held),
-        seed=source.seed,
-        hashes=(("output", episode.output or ""), *texts, ("rulebook", episode.rulebook.hash), *source.hashes),
-    )
-
-
-def _texts(chosen: Draft, rejected: Draft) -> tuple[tuple[str, str], ...]:
-    return (("chosen", chosen.hash), ("rejected", rejected.hash))
-
-
-def _seat(source: Source, vote: Vote) -> str:
-    return f"{vote.juror}/{vote.seat}" if source.agents[vote.juror].persons > 1 else vote.juror
-
-
-def _is_simulated(agent: Agent) -> bool:
-    """Does nobody stand behind this agent but a simulation (`sim/human` and `sim/overseer` alike)?"""
-    return agent.model.startswith("sim/")

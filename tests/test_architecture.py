@@ -26,6 +26,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "prompts",
         "decisions",
         "judgement",
+        "recourse",
+        "provenance",
         "preferences",
         "metrics",
     ),

@@ -32,6 +32,7 @@ class Counts:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     rows: int = 0
+    appealed: int = 0
     human: int = 0
     simulated: int = 0
     both_harmful: int = 0
@@ -41,6 +42,7 @@ class Counts:
 
     def read(self, episode: Episode) -> None:
         self.outcomes[episode.outcome] += 1
+        self.appealed += episode.appeal is not None
 
     def add(self, provenance: Provenance) -> None:
         self.kinds[provenance.source] += 1
@@ -98,7 +100,11 @@ def _numbers(what: What, counts: Counts) -> Iterator[str]:
         f"{read['unjudged']} unjudged."
     )
     if what == "episodes":
+        if counts.appealed:
+            yield f"{counts.appealed} of them are appeals, after the episode that they are of."
         return
+    if counts.appealed:
+        yield f"{counts.appealed} were appealed: they count as they stand after the last hearing (`appeal:…`)."
     if what == "critiques":
         yield "Verdicts in unjudged episodes are there, with `upheld` empty: nobody could say."
     else:

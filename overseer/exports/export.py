@@ -43,14 +43,15 @@ from overseer.records import (
     RevisionExample,
     StepLabel,
 )
+from overseer.recourse import Case, cases
 
 Example = PreferencePair | RevisionExample | CritiqueExample | StepLabel
 
-EXAMPLES: Mapping[What, Callable[[Episode, Source], tuple[Example, ...]]] = {
-    "pairs": preferences.pairs,
-    "revisions": preferences.revisions,
-    "critiques": preferences.critiques,
-    "steps": preferences.steps,
+EXAMPLES: Mapping[What, Callable[[Case, Source], tuple[Example, ...]]] = {
+    "pairs": lambda case, source: preferences.pairs(case.episode, source),
+    "revisions": lambda case, source: preferences.revisions(case.episode, source),
+    "critiques": lambda case, source: preferences.critiques(case.episode, source, case.superseded),
+    "steps": lambda case, source: preferences.steps(case.episode, source),
 }
 
 
@@ -129,15 +130,18 @@ def _keyed(
     what: What, format: Format, episodes: Iterable[Episode], source: Source, counts: Counts
 ) -> Iterator[tuple[Key, bytes]]:
     """Each row as a line of JSON, counted on its way."""
-    for episode in episodes:
-        counts.read(episode)
-        key = (episode.task.place, episode.task.id)
-        if what == "episodes":
+    if what == "episodes":
+        for episode in episodes:
+            counts.read(episode)
             counts.rows += 1
             record = _record(episode)
+            key = (episode.task.place, episode.id)
             yield (*key, 0), record if format == "jsonl" else json_line(_summary(episode, record))
-            continue
-        for number, example in enumerate(EXAMPLES[what](episode, source)):
+        return
+    for case in cases(episodes):
+        counts.read(case.episode)
+        key = (case.episode.task.place, case.episode.id)
+        for number, example in enumerate(EXAMPLES[what](case, source)):
             counts.rows += 1
             counts.add(example.provenance)
             if isinstance(example, PreferencePair):
@@ -221,7 +225,8 @@ def _record(episode: Episode) -> bytes:
 def _summary(episode: Episode, record: bytes) -> Row:
     return {
         "place": episode.task.place,
-        "id": episode.task.id,
+        "id": episode.id,
+        "of": None if episode.appeal is None else episode.appeal.of,
         "outcome": episode.outcome,
         "rule": episode.rule,
         "output": episode.output,

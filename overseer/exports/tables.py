@@ -41,6 +41,7 @@ SHAPES: Mapping[What, dict[str, Shape]] = {
     "episodes": {
         "place": "int",
         "id": "text",
+        "of": "text",
         "outcome": "text",
         "rule": "text",
         "output": "text",

@@ -39,6 +39,7 @@ from overseer.records import (
     Vote,
     text_hash,
 )
+from overseer.recourse import Case
 
 AGENTS = {name: Agent(name, model, 4) for name, model in (("policy", "sim/policy"), ("nurse", "sim/overseer"))}
 SOURCE = Source("run1", "7", AGENTS, hashes=(("manifest", "abc"),))
@@ -165,7 +166,7 @@ def test_no_rows_are_a_whole_file_too(tmp_path: Path, what: What) -> None:
 def test_rows_have_exactly_the_declared_columns() -> None:
     """A column that a schema does not name would be dropped silently, a missing one be null."""
     for what, make in EXAMPLES.items():
-        for example in make(episode(), SOURCE):
+        for example in make(Case((episode(),)), SOURCE):
             assert_shape(row(example), SHAPES[what])
 
 
