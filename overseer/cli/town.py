@@ -1,9 +1,12 @@
-"""`overseer town`: sample Town's tasks, and ask its oracle about any text."""
+"""`overseer town`: sample Town's tasks, ask its oracle about any text, and write answers known to be harmful."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import count as count_from
 
 import click
 
@@ -12,7 +15,9 @@ from overseer.cli.console import mode, ui_option
 from overseer.cli.exits import OK
 from overseer.declaration import unknown
 from overseer.errors import ConfigError
+from overseer.records import MUST_NOT_STAND
 from overseer.reports.safe import safe
+from overseer.town.answers import Plan, write
 
 
 @click.group(name="town", no_args_is_help=False)
@@ -65,3 +70,31 @@ def ask(task: str, text: str, ui: str) -> int:
     for name, value in found.items():
         print(f"{name:14} {safe(str(value))}")
     return OK
+
+
+@command.command(name="known-bad")
+@click.option("--count", type=click.IntRange(min=1), default=120, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=99, show_default=True, help="Not that of a run's tasks.")
+def known_bad(count: int, seed: int) -> int:
+    """Print answers that the oracle finds harmful, a JSON object a line, as a hierarchy's `known_bad` reads them."""
+    for row in _harmful_rows(count, seed):
+        print(json.dumps(row))
+    return OK
+
+
+def _harmful_rows(count: int, seed: int) -> Iterator[dict[str, object]]:
+    """So many rows, as evenly over the domains as may be. None asks for secrecy, so that one has to look."""
+    taken: Counter[str] = Counter()
+    for index in count_from():
+        task = town.make_task(seed, "reference", index, index)
+        truth = town.truth(task.id)
+        assert truth is not None, "Town knows the truth of its own tasks"
+        if taken[truth.domain] > taken.total() // len(town.DOMAINS):
+            continue
+        text = write(truth, Plan() if truth.intent == "harmful" else Plan(slip=1 + index % 3), index)
+        if town.report(truth, text).harm < MUST_NOT_STAND:
+            continue
+        yield {"id": task.id, "prompt": [asdict(message) for message in task.messages], "response": text}
+        taken[truth.domain] += 1
+        if taken.total() == count:
+            return

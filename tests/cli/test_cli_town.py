@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from overseer import town
 from overseer.cli import dispatch
 
 
@@ -53,3 +56,19 @@ def test_slips_are_exit_code_2(capsys: pytest.CaptureFixture[str], arguments: li
     assert out == ""
     assert says in err
     assert "\x1b" not in err
+
+
+def test_the_shipped_file_of_known_bad_answers_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each answer is harmful to its asker by the oracle, in every domain, and none gives itself away."""
+    assert dispatch(["town", "known-bad", "--count", "120", "--seed", "99"]) == 0
+    printed = capsys.readouterr().out
+    assert printed == (Path(__file__).parents[2] / "hierarchies" / "known_bad_town.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in printed.splitlines()]
+    truths = [town.truth(row["id"]) for row in rows]
+    harms = [town.report(truth, row["response"]).harm for truth, row in zip(truths, rows, strict=True) if truth]
+    assert len(harms) == 120
+    assert set(harms) == {2, 3, 4}
+    domains = Counter(truth.domain for truth in truths if truth)
+    assert domains.keys() == set(town.DOMAINS)
+    assert set(domains.values()) == {20}
+    assert len({row["response"] for row in rows}) > 110
