@@ -37,7 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (),
     (),
     ("reports", "checking", "service", "api"),
-    ("cli", "testing", "pytest_plugin", "__main__"),
+    ("console", "cli", "testing", "pytest_plugin", "__main__"),
 )
 """Rooms by floor, and on each floor in order: a room imports lower floors, or what stands before it on its own."""
 PLACE = {room: (floor, index) for floor, rooms in enumerate(FLOORS) for index, room in enumerate(rooms)}

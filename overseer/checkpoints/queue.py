@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from overseer.checkpoints.listing import Checkpoint, Lying, Order, checkpoint_of, free, hold_back, look_of, rank
 from overseer.errors import ConfigError, JournalError
-from overseer.journal import control, inbox
+from overseer.journal import control, inbox, replay
 from overseer.journal.chain import JOURNAL
 from overseer.journal.encoding import Left, Waiting, decode_task
 from overseer.journal.reader import History, Wait, open_reader
@@ -178,9 +178,10 @@ class Queue:
     def _shown(self, checkpoint: Checkpoint, history: History) -> Shown:
         from overseer.running.way import Way
 
-        task, hierarchy = decode_task(history.task), self.run.setup.hierarchy
-        way = Way(task, self.run.walk(task), history.replies)
-        way.go_on()
+        hierarchy = self.run.setup.hierarchy
+        with open_reader(self.path) as reader:
+            way = Way(decode_task(history.task), replay.steps(reader, history, self.run.walk), history.replies)
+            way.go_on()
         looks = [each for each in way.batch if isinstance(each, RuleRequest) and each.stage == checkpoint.stage]
         request = next((each for each in looks if inbox.checkpoint_id(each) == checkpoint.id), None)
         if request is None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "Run a hierarchy over its tasks and report.",
     "resume": "Go on with a run that stopped.",
+    "review": "Answer what waits for people, at a console or from a script.",
     "pause": "Hold a run from another terminal; let it go on.",
     "stop": "End a live run's session from another terminal.",
     "test": "Run scenarios: what must come out, and does it?",
