@@ -126,7 +126,7 @@ def measure_persons(given: Iterable[PersonRuling], *, tried: bool, key: str = "p
         measures += _shares(mine, f"[{name}]", tried=tried)
     return Persons(
         tuple(measures),
-        tuple(_tables(people, tried=tried)),
+        tuple(_tables(people, tried=tried)) if people else (),
         tuple(warning for name, mine in people.items() for warning in _warnings(name, mine)),
     )
 
