@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from overseer.cli.console import gate_option, mode, set_option, ui_option, wait_option
+from overseer.cli.console import gate_option, mode, name_option, set_option, ui_option, wait_option
 from overseer.cli.values import RUN
 
 
@@ -14,10 +14,13 @@ from overseer.cli.values import RUN
 @click.argument("run", type=RUN)
 @click.option("--fork", is_flag=True, help="Begin a new run with the files as they are now, and the same seed.")
 @wait_option
+@name_option
 @set_option
 @gate_option
 @ui_option
-def command(run: Path, fork: bool, wait: bool, overrides: tuple[str, ...], gates: tuple[str, ...], ui: str) -> int:
+def command(
+    run: Path, fork: bool, wait: bool, person: str, overrides: tuple[str, ...], gates: tuple[str, ...], ui: str
+) -> int:
     """Go on with RUN (its folder). Refused if what it was made of has changed, unless forked.
 
     `--set` changes budgets, timeouts and limits only. Exit codes are those of `overseer run`.
@@ -34,7 +37,7 @@ def command(run: Path, fork: bool, wait: bool, overrides: tuple[str, ...], gates
                 stop=stop,
                 begun=talk.begun,
                 progress=talk.progress,
-                attend=talk.wait if wait else None,
+                attend=talk.attending(person, wait=wait),
             ),
             talk,
             gates,

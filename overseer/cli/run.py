@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from overseer.cli.console import gate_option, mode, set_option, ui_option, wait_option
+from overseer.cli.console import gate_option, mode, name_option, set_option, ui_option, wait_option
 
 
 @click.command(name="run")
@@ -16,6 +16,7 @@ from overseer.cli.console import gate_option, mode, set_option, ui_option, wait_
 @click.option("--seed", type=click.IntRange(min=0), help="Make chance repeatable: equal seeds, equal runs.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs.")
 @wait_option
+@name_option
 @set_option
 @gate_option
 @ui_option
@@ -26,6 +27,7 @@ def command(
     seed: int | None,
     out: Path,
     wait: bool,
+    person: str,
     overrides: tuple[str, ...],
     gates: tuple[str, ...],
     ui: str,
@@ -49,7 +51,7 @@ def command(
                 stop=stop,
                 begun=talk.begun,
                 progress=talk.progress,
-                attend=talk.wait if wait else None,
+                attend=talk.attending(person, wait=wait),
             ),
             talk,
             gates,

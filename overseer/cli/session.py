@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any
 
-from overseer.api import Session
+from overseer.api import Attending, Session
 from overseer.cli.console import Ui, exit_code, interruptible, progress_line, say, say_what_is_left
 from overseer.cli.exits import OK
 from overseer.cli.report import print_measures
@@ -48,11 +51,29 @@ class Talk:
         if self._show is not None:
             self._show(now)
 
-    async def wait(self, run: Run) -> None:
-        """Stay while people answer in other terminals."""
+    def attending(self, person: str, *, wait: bool) -> Attending | None:
+        """What is done while a run waits for people only: stay for them, ask in place, or end (None)."""
+        if wait:
+            return self._stay
+        at_a_terminal = self.ui == "live" and sys.stdin.isatty()
+        return partial(self._ask, person=person) if at_a_terminal else None
+
+    async def _stay(self, run: Run) -> None:
         self._hide()
-        say("waiting for people; they answer with: overseer review " + str(run.path))
+        say(f"waiting for people; they answer with: overseer review {run.path}")
         await asyncio.Event().wait()
+
+    async def _ask(self, run: Run, person: str) -> None:
+        """Ask whoever sits here, in a thread, while the run takes up what they rule; until they leave."""
+        from overseer.checkpoints import Queue
+        from overseer.console import review
+
+        self._hide()
+        over = threading.Event()
+        try:
+            await asyncio.to_thread(review, Queue(run.path, run), person, wanted=lambda: not over.is_set())
+        finally:
+            over.set()
 
     def ended(self) -> None:
         self._hide()
