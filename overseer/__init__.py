@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from overseer.api import (
         Run,
         Service,
+        appeal,
         aresume,
         arun,
         check,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Run",
     "Service",
+    "appeal",
     "aresume",
     "arun",
     "check",

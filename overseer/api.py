@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import overseer.exports.export as exports
 from overseer import runs
+from overseer.appealing import Opened, open_appeal
 from overseer.checking import Checked, check
 from overseer.journal import chain, replay
 from overseer.journal.store import open_journal
@@ -234,8 +235,20 @@ def verify(path: str | Path, rerun: float = 0.0) -> Verification:
     checked = chain.verify(path)
     if not rerun:
         return Verification(checked, 0)
-    again = replay.episodes(path, open_run(path).walk, share=rerun, key=token_hex(16))
+    found = open_run(path)
+    again = replay.episodes(path, found.walk, found.rehear, share=rerun, key=token_hex(16))
     return Verification(checked, sum(1 for _ in again))
+
+
+def appeal(
+    path: str | Path | Run, episode: str, because: str, *, by: str = "somebody", stage: str | None = None
+) -> Opened:
+    """Ask that an episode be heard again, from a stage (who sits there, or its id; else the highest with persons).
+
+    The appeal lies in the run's inbox, durable once this returns: a run that is alive takes it up, and else the next
+    `resume`. Raises `ConfigError` for what cannot be an appeal, `JournalError` where there is nothing to appeal yet.
+    """
+    return open_appeal(path if isinstance(path, Run) else open_run(Path(path)), episode, because, by, stage)
 
 
 # --- scenarios -----------------------------------------------------------------------------------------------------
@@ -257,10 +270,12 @@ def test(
 
 __all__ = [
     "Checked",
+    "Opened",
     "Run",
     "ScenarioResult",
     "Service",
     "Session",
+    "appeal",
     "aresume",
     "arun",
     "begin",

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from overseer.judgement import evaluations_on
 from overseer.records import Episode, Evaluation
 
+Came = Literal["upheld", "overturned", "unjudged", "pending"]
 
-def overturned(old: Episode, heard: Episode) -> bool | None:
-    """Did an appeal come to another outcome, or release another text? None: it could not be judged."""
+
+def came_to(old: Episode, heard: Episode | None) -> Came:
+    """What an appeal came to. Overturned: another outcome, or another text released. None: still to be heard."""
+    if heard is None:
+        return "pending"
     if heard.outcome == "unjudged":
-        return None
-    return heard.outcome != old.outcome or (heard.outcome == "released" and heard.output != old.output)
+        return "unjudged"
+    changed = heard.outcome != old.outcome or (heard.outcome == "released" and heard.output != old.output)
+    return "overturned" if changed else "upheld"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from overseer import preferences
 from overseer.config.hierarchies import Setup, load_hierarchy
 from overseer.errors import ConfigError, JournalError, Malformed
 from overseer.journal import replay
+from overseer.journal.appeals import lying
 from overseer.journal.chain import RESTORE
 from overseer.journal.reader import open_reader
 from overseer.journal.run_folder import (
@@ -34,11 +35,14 @@ from overseer.journal.run_folder import (
     read_manifest,
 )
 from overseer.listeners import Held, Ruled, Spent
+from overseer.metrics.appeals import measure_appeals
 from overseer.metrics.measures import Measures, Row, measure
 from overseer.metrics.persons import measure_persons
 from overseer.models.recorded import Columns, Labels
+from overseer.oversight.appeal import rehear
 from overseer.oversight.generator import oversee
-from overseer.records import Audit, Episode, PreferencePair, Task
+from overseer.records import Appeal, Audit, Episode, PreferencePair, Task
+from overseer.recourse import Came, came_to, cases
 from overseer.sources import TaskSource, open_source, with_known_bad
 from overseer.sources import kept as kept_tasks
 
@@ -70,19 +74,34 @@ class Run:
         """How a task goes through this run's hierarchy."""
         return oversee(task, self.setup.hierarchy, self.audit)
 
+    def rehear(self, appeal: Appeal, old: Episode) -> replay.Step:
+        """How an episode is heard again in this run's hierarchy."""
+        return rehear(appeal, old, self.setup.hierarchy, self.audit)
+
     def episodes(self) -> Iterator[Episode]:
         """The episodes that ended, by their place in the input; each replayed and checked against its digest.
 
-        Without those whose answer is known to be harmful: they measure persons, and are no part of what was overseen.
+        A task's appeals are episodes of their own, after it. Without those whose answer is known to be harmful: they
+        measure persons, and are no part of what was overseen.
         """
-        return (episode for episode in replay.episodes(self.path, self.walk) if not episode.known_bad)
+        return (each for each in replay.episodes(self.path, self.walk, self.rehear) if not each.known_bad)
 
     def graded(self, heard: replay.Heard | None = None) -> Iterator[Row]:
-        """As `episodes`, with the truth of their last and first drafts, where there is a truth."""
+        """As `episodes`, without appeals: with the truth of their last and first drafts, where there is a truth."""
         return (row for row in self._rows(heard) if not row[0].known_bad)
 
     def _rows(self, heard: replay.Heard | None) -> Iterator[Row]:
-        return self.source.graded(replay.episodes(self.path, self.walk, heard=heard))
+        return self.source.graded(replay.episodes(self.path, self.walk, appeals=False, heard=heard))
+
+    def appeals(self) -> Iterator[tuple[Appeal, Came]]:
+        """Every appeal and what it came to: those on record, then those that still lie in the inbox."""
+        with open_reader(self.path) as reader:
+            taken = list(reader.appeals())
+            for appeal, heard in taken:
+                old = replay.episode(reader, appeal.against, self.walk, self.rehear)
+                yield appeal, came_to(old, replay.episode(reader, appeal.id, self.walk, self.rehear) if heard else None)
+        known = {appeal.id for appeal, _ in taken}
+        yield from ((each, "pending") for _, each in lying(self.path) if each is not None and each.id not in known)
 
     def measures(self, listen: Listen = iter) -> Measures:
         """Every figure of the run, with n, unscored count and interval. `listen` hears each episode that is counted."""
@@ -96,10 +115,12 @@ class Run:
             simulated_persons=self.simulated_persons,
         )
         persons = measure_persons(ruled.rulings, tried=bool(self.source.known_bad))
+        who = {stage.id: "+".join(stage.who) for stage in self.setup.hierarchy.stages}
+        appealed, by_stage = measure_appeals(self.appeals(), who)
         return replace(
             found,
-            measures=(*found.measures, *held.measures(), *persons.measures),
-            tables=(*found.tables, *persons.tables),
+            measures=(*found.measures, *held.measures(), *persons.measures, *appealed),
+            tables=(*found.tables, *persons.tables, *by_stage),
             warnings=persons.warnings,
         )
 
@@ -133,8 +154,8 @@ class Run:
     def pairs(self) -> Iterator[PreferencePair]:
         """The preference pairs that the run's judgements support."""
         origin = self.origin()
-        for episode in self.episodes():
-            yield from preferences.pairs(episode, origin)
+        for case in cases(self.episodes()):
+            yield from preferences.pairs(case.episode, origin)
 
 
 def _identities(manifest: Manifest) -> dict[str, str]:

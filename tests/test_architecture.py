@@ -33,7 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("oversight",),
     ("models", "town", "config", "reviewers", "journal"),
-    ("sources", "running", "exports", "listeners", "runs", "checkpoints", "scenarios"),
+    ("sources", "running", "exports", "listeners", "runs", "appealing", "checkpoints", "scenarios"),
     (),
     (),
     ("reports", "checking", "service", "api"),

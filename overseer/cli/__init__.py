@@ -25,6 +25,7 @@ COMMANDS = {
     "review": "Answer what waits for people, at a console or from a script.",
     "pause": "Hold a run from another terminal; let it go on.",
     "stop": "End a live run's session from another terminal.",
+    "appeal": "Ask that what became of a task be heard again.",
     "test": "Run scenarios: what must come out, and does it?",
     "check": "Check a hierarchy or a constitution; say everything at once.",
     "verify": "Verify a run's record: the chain, and its decisions.",

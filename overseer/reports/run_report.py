@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, str] = {
     "Review": "escalation_precision escalation_recall errors_absorbed errors_made missed_by false_alarms_by",
     "Agreement of jurors": "dissent alpha alpha_ordinal kappa",
     "Persons": "known_bad_caught known_bad_missed known_bad_passed_up hasty with_below alpha_persons kappa_below",
+    "Recourse": "overturned",
     "Load": "looked_at seen_by_persons human_minutes looks drafts requests failures "
     "tokens_in tokens_out model_seconds cost",
 }
