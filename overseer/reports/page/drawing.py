@@ -60,15 +60,15 @@ def draw(hierarchy: Hierarchy, flow: Flow) -> Markup | None:
     flows = (*_rising(flow, boxes), *_ending(flow, boxes, ends))
     return element(
         "svg",
-        element("title", f"The flow of {flow.tasks:,} tasks through {hierarchy.name}", id="flow-title"),
-        element("desc", "The same numbers stand in the table of stages below.", id="flow-desc"),
+        element("title", f"The flow of {flow.tasks:,} tasks through {hierarchy.name}", id="drawing-title"),
+        element("desc", "The same numbers stand in the table of stages below.", id="drawing-desc"),
         *(line for line, _ in flows),
         *(_stage_box(stage, boxes[stage.id], hierarchy, flow) for stage in hierarchy.stages),
         _policy_box(boxes[POLICY], hierarchy, flow),
         *(_outcome_box(outcome, box, flow) for outcome, box in ends.items()),
         *(label for _, label in flows),
         role="img",
-        aria_labelledby="flow-title flow-desc",
+        aria_labelledby="drawing-title drawing-desc",
         viewBox=f"0 0 {width:.0f} {height:.0f}",
         width=round(width),
         height=round(height),

@@ -53,9 +53,14 @@ function buildFilters() {
     type: "search", id: "by-words", autocomplete: "off", spellcheck: "false", placeholder: "in any text",
   });
   let typing = null;
+  const look = () => {
+    clearTimeout(typing);
+    choose("words", search.value.trim());
+  };
+  search.addEventListener("change", look);
   search.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(() => choose("words", search.value.trim()), TYPING);
+    typing = setTimeout(look, TYPING);
   });
   form.append(element("label", { class: "wide" }, element("span", {}, "Search"), search));
   for (const [name, filter] of Object.entries(FILTERS)) {
