@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,8 @@ MANIFEST = "manifest.json"
 """What tells the folder of a run from any other."""
 DEPTH = 3
 """A run is looked for so many folders down: `runs/<run>`, `runs/<arm>/<run>`."""
-FOLDERS = 500
-"""So many folders are looked into at most: somebody waits."""
+ENTRIES = 10_000
+"""So many entries of folders are looked at, at most: somebody waits."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./@%+-]+")
 """Paths that every shell takes as they stand. Others are left to the shell, which knows how to quote."""
@@ -46,27 +46,28 @@ def runs_from(typed: str) -> list[str]:
     """The runs whose paths begin with `typed`, newest first: a run's name begins with its time."""
     above, slash, begun = typed.rpartition("/")
     found: list[str] = []
-    level, looked = [above + slash], 0
+    level, left = [above + slash], ENTRIES
     for depth in range(DEPTH):
         below: list[str] = []
-        for folder in level[: FOLDERS - looked]:
-            names = (name for name in _folders(folder) if depth or name.startswith(begun))
-            for path in (f"{folder}{name}" for name in names if not name.startswith(".") or begun.startswith(".")):
-                if os.path.exists(f"{path}/{MANIFEST}"):
-                    found.append(path)
-                else:
-                    below.append(f"{path}/")
-        looked += len(level)
+        for folder in level:
+            entries, names = _folders(folder, left)
+            left -= entries
+            for name in names:
+                if (depth or name.startswith(begun)) and (not name.startswith(".") or begun.startswith(".")):
+                    if os.path.exists(f"{folder}{name}/{MANIFEST}"):
+                        found.append(folder + name)
+                    else:
+                        below.append(f"{folder}{name}/")
         level = sorted(below)
-        if looked >= FOLDERS:
-            break
     plain = (path for path in found if _PLAIN.fullmatch(path))
     return sorted(plain, key=lambda path: (path.rpartition("/")[2], path), reverse=True)
 
 
-def _folders(folder: str) -> Iterator[str]:
+def _folders(folder: str, most: int) -> tuple[int, list[str]]:
+    """How many entries of a folder were looked at, and which of them are folders."""
     try:
         with os.scandir(folder or ".") as entries:
-            yield from (entry.name for entry in entries if entry.is_dir())
+            looked = list(islice(entries, most))
+            return len(looked), [entry.name for entry in looked if entry.is_dir()]
     except OSError:
-        return  # not there, or not to be read: nothing to offer
+        return 0, []  # not there, or not to be read: nothing to offer

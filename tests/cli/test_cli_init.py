@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -81,6 +84,27 @@ def test_a_fresh_project_works(project: Path, capsys: pytest.CaptureFixture[str]
     assert dispatch(["run", files[0], "--count", "20", "--seed", "1", "--out", runs]) == 0
     (run,) = (tmp_path / "runs").glob("*_mine_*/")
     assert dispatch(["verify", str(run), "--rerun", "1"]) == 0
+
+
+@pytest.mark.slow
+def test_the_readme_starts_one(tmp_path: Path) -> None:
+    """The commands under "Start your own", pasted one after the other."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^## Start your own\n.*?^```sh-session\n(.*?)^```", readme, flags=re.MULTILINE | re.DOTALL)
+    commands = "\n".join(line.removeprefix("$ ") for line in block.splitlines())
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-e", "-c", commands],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": places},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 scenarios passed" in done.stdout
+    assert len(list(tmp_path.glob("my_project/runs/*_my_project_*/"))) == 1
 
 
 @pytest.mark.parametrize(
