@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from oversight_checker import verify
-from oversight_driver import GARBLED, UNREACHED, Driven, drive, finding, hierarchy, rules, says, willing
+from oversight_driver import GARBLED, UNREACHED, Driven, drive, finding, hierarchy, rules, says, task, willing
 
 from overseer.hierarchy import Hierarchy
-from overseer.records import CritiqueRequest, DraftRequest, ReplyValue, Request, ReviseRequest, RuleRequest, Text
+from overseer.records import CritiqueRequest, DraftRequest, ReplyValue, Request, ReviseRequest, RuleRequest, Task, Text
 
 Choices = Callable[[Request], Sequence[ReplyValue]]
 
@@ -68,11 +68,11 @@ def choices(
     return of
 
 
-def paths(over: Hierarchy, of: Choices) -> Iterator[Driven]:
+def paths(over: Hierarchy, of: Choices, asked: Task | None = None) -> Iterator[Driven]:
     """Every walk through the hierarchy: an odometer whose wheels are the choices met on the way."""
     wheels: list[int] = []
     while True:
-        driven, sizes = _path(over, of, wheels)
+        driven, sizes = _path(over, of, wheels, asked)
         yield driven
         wheels += [0] * (len(sizes) - len(wheels))
         while wheels and wheels[-1] + 1 == sizes[len(wheels) - 1]:
@@ -82,7 +82,7 @@ def paths(over: Hierarchy, of: Choices) -> Iterator[Driven]:
         wheels[-1] += 1
 
 
-def _path(over: Hierarchy, of: Choices, wheels: Sequence[int]) -> tuple[Driven, list[int]]:
+def _path(over: Hierarchy, of: Choices, wheels: Sequence[int], asked: Task | None) -> tuple[Driven, list[int]]:
     """The walk on which the wheels stand so, and zero beyond; with the size of each wheel met."""
     sizes: list[int] = []
 
@@ -92,15 +92,15 @@ def _path(over: Hierarchy, of: Choices, wheels: Sequence[int]) -> tuple[Driven, 
         sizes.append(len(options))
         return options[turn]
 
-    driven = drive(over, answer)
+    driven = drive(over, answer, asked)
     assert len(sizes) >= len(wheels), "the same replies lead the same way"
     return driven, sizes
 
 
-def enumerate_all(declared: Mapping[str, Any], of: Choices) -> Counter[str]:
+def enumerate_all(declared: Mapping[str, Any], of: Choices, asked: Task | None = None) -> Counter[str]:
     """Verify every path by the checker; counts outcomes."""
     seen: Counter[str] = Counter()
-    for driven in paths(hierarchy(declared), of):
+    for driven in paths(hierarchy(declared), of, asked):
         verify(declared, driven)
         seen[driven.episode.outcome] += 1
     return seen
@@ -148,6 +148,17 @@ SAME_PERSON: Mapping[str, Any] = {
     "oversees": [{"who": ["board", "chair"], "whom": "policy", "jury": {"rule": "majority"}}],
     "rounds": 0,
 }
+
+
+def test_no_path_releases_an_answer_known_to_be_harmful() -> None:
+    """A person above a critic, and two seats of which any may modify, fail or be malformed: all ends withheld."""
+    after_the_input = task(place=100)
+    for declared in (RECORDED, {**RECORDED, "policy": {"model": "sim/policy"}}):
+        seen = enumerate_all(declared, choices(), after_the_input)
+        assert seen == {"withheld": seen.total()}
+    few = choices(("approve", "revise", "unreached"), ("approve", "reject", "modify", "malformed approve"))
+    seen = enumerate_all(TWO_SEATS_OVER_A_CRITIC, few, after_the_input)
+    assert seen == {"withheld": 1 + 3 * 4 * 4}, "the draft fails; or each answer of the critic and of both seats"
 
 
 def test_every_path_of_one_critic() -> None:
