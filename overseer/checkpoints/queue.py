@@ -180,7 +180,11 @@ class Queue:
 
         hierarchy = self.run.setup.hierarchy
         with open_reader(self.path) as reader:
-            way = Way(decode_task(history.task), replay.steps(reader, history, self.run.walk), history.replies)
+            way = Way(
+                decode_task(history.task),
+                replay.steps(reader, history, self.run.walk, self.run.rehear),
+                history.replies,
+            )
             way.go_on()
         looks = [each for each in way.batch if isinstance(each, RuleRequest) and each.stage == checkpoint.stage]
         request = next((each for each in looks if inbox.checkpoint_id(each) == checkpoint.id), None)
