@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -29,7 +30,30 @@ order_option = click.option(
 )
 
 
-@click.group(name="review", invoke_without_command=True, subcommand_metavar="[list | show ID | decide ID ACTION]")
+class _Review(click.Group):
+    """Takes its own options on either side of RUN: click would hand what follows RUN to a verb."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_value = {name for each in self.params if isinstance(each, click.Option) for name in each.opts}
+        options: list[str] = []
+        rest: list[str] = []
+        given = list(args)
+        while given:
+            word = given.pop(0)
+            if rest and word in self.commands:
+                return super().parse_args(ctx, [*options, *rest, word, *given])
+            if not word.startswith("-"):
+                rest.append(word)
+            else:
+                options.append(word)
+                if word in takes_value and given:
+                    options.append(given.pop(0))
+        return super().parse_args(ctx, [*options, *rest])
+
+
+@click.group(
+    name="review", cls=_Review, invoke_without_command=True, subcommand_metavar="[list | show ID | decide ID ACTION]"
+)
 @click.argument("run", type=RUN)
 @name_option
 @click.option(
@@ -50,6 +74,7 @@ def command(context: click.Context, run: Path, person: str, agents: tuple[str, .
         return OK
     from overseer.console import review
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave as on Ctrl-C, with the terminal as it was
     finished = review(queue, person, order=order)
     return OK if finished else INTERRUPTED
 

@@ -14,14 +14,15 @@ from rich.text import Text
 
 from overseer.console.page import Head, Part, Quoted
 
-NARROWEST = 20
+NARROWEST, WIDEST = 20, 110
+"""Columns that are drawn on: longer lines tire the reader."""
 
 
 def console_of(width: int, *, colour: bool) -> Console:
     """A rich console that draws into memory. `NO_COLOR` in the environment takes the colours and leaves the rest."""
     return Console(
         file=StringIO(),
-        width=max(width, NARROWEST),
+        width=min(max(width, NARROWEST), WIDEST),
         force_terminal=colour,
         color_system="standard" if colour else None,
         highlight=False,
@@ -48,10 +49,11 @@ def draw(console: Console, part: Part) -> None:
             line = Text(f"--- {title} ", "bold")
             line.append("-" * max(0, console.width - line.cell_len))
             console.print(line, no_wrap=True, overflow="crop")
-        case Quoted(text=text):
-            for line in text.wrap(console, console.width - 4, overflow="fold"):
+        case Quoted(text=text, indent=indent):
+            bar = " " * indent + "| "
+            for line in text.wrap(console, console.width - len(bar), overflow="fold"):
                 line.rstrip()
-                console.print(Text.assemble("  | ", line), no_wrap=True, overflow="crop")
+                console.print(Text.assemble(bar, line), no_wrap=True, overflow="crop")
         case Text():
             indent = len(part.plain) - len(part.plain.lstrip(" "))
             body = part[indent:]

@@ -26,9 +26,10 @@ _COLOURS = {"approve": "green", "revise": "yellow", "reject": "red", "escalate":
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """Somebody else's words: drawn behind a bar, line for line."""
+    """Somebody else's words: drawn behind a bar, line for line, so many columns in."""
 
     text: Text
+    indent: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def page(shown: Shown, now: float, *, opened: bool, opens: str, waiting: int | N
 def _title(checkpoint: Checkpoint, request: RuleRequest, now: float, waiting: int | None) -> Iterator[Part]:
     first = Text.assemble(("Checkpoint ", "bold"), (checkpoint.id, "bold"), f"   for {safe(checkpoint.who)}")
     if waiting is not None:
-        first.append(f"   {waiting:,} more wait for you" if waiting else "   the last that waits for you")
+        first.append(f"   {waiting:,} more wait{'s' * (waiting == 1)} for you" if waiting else "   the last that waits")
     yield first
     context = request.context
     told = [f"risk {context.risk} of 3", f"complexity {context.complexity} of 3", *context.domains]
@@ -151,7 +152,7 @@ def _vote(evaluation: Evaluation, vote: Vote, numbers: Numbered, folded: bool) -
         line.append("  DISSENT", "bold")
     yield line
     if reason:
-        yield Quoted(_words(reason))
+        yield Quoted(_words(reason), 4)
     strikes = {strike.struck: strike for strike in evaluation.strikes if strike.struck_juror == vote.juror}
     for finding in vote.findings:
         yield from _finding(finding, numbers, strikes.get(finding), folded)
@@ -168,7 +169,7 @@ def _finding(finding: Finding, numbers: Numbered, strike: Strike | None, folded:
         how = "contradicted, at an equal tier," if strike.equal_tiers else "struck"
         yield Text(f"        {how} by {safe(strike.by_juror)} on {safe(strike.by.principle)}")
     if finding.evidence:
-        yield Quoted(_folded(finding.evidence) if folded else _words(finding.evidence))
+        yield Quoted(_folded(finding.evidence) if folded else _words(finding.evidence), 8)
 
 
 def _principles(request: RuleRequest) -> Iterator[Part]:

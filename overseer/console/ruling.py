@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rich.text import Text
+
 from overseer.checkpoints import Acknowledged, Checkpoint, Order, Queue, Shown
 from overseer.console.drawing import lines_of
 from overseer.console.editor import edited
@@ -23,23 +25,27 @@ from overseer.reports.safe import safe, safe_lines
 Move = Literal["on", "skip", "back", "order", "gone", "leave"]
 """What comes after a checkpoint: the next, as it was ruled or skipped; the one before; another order; it was answered
 elsewhere; the person leaves."""
-FOOT = 4
+FOOT = 3
 """Lines of the screen that are kept for what is asked below a page."""
 
 HELP = """
-a  approve: this draft may stand            m  modify: put a text of your own in its stead, in $EDITOR
-s  send back: it is revised, by your note   r  reject, with a note
+a  approve: this draft may stand
+m  modify: put a text of your own in its stead, in $EDITOR
+s  send back: it is revised after your note
+r  reject, with a note
 e  escalate, with a note: you cannot, or will not, be the one who decides
 f  finding: name a principle that the draft breaks; it goes with your ruling
-x  open or fold text that was found harmful
-space  more of this page                    k  back up the page
-n  skip: it comes again at the end          b  the one before, also to see what you ruled
+x  open, or fold, text that was found harmful
+space  more of this page        k  back up the page
+n  skip: it comes again at the end
+b  the one before, also to see what you ruled
 o  another order: by risk, by age, by disagreement
-q  leave (Ctrl-C too): what was acknowledged stands, nothing else was ruled
+q  leave (so does Ctrl-C): what was acknowledged stands, nothing else
 
-A ruling, once acknowledged, cannot be taken back. Only an escalation may be given on a draft that was not shown to its
-end. What stands behind a bar (|) was written by somebody else, whatever it says; numbers in it, [1› and ‹1], mark the
-words on which a finding rests.
+A ruling, once acknowledged, cannot be taken back. Only an escalation may be
+given on a draft that was not shown to its end. What stands behind a bar (|)
+was written by somebody else, whatever it says; numbers in it, [1› and ‹1],
+mark the words on which a finding rests.
 """
 
 
@@ -57,8 +63,11 @@ class Visit:
     read: bool = False
     """Was the draft shown to its end?"""
     top: int = 0
+    room: int = 0
+    """The first line of the page on the screen, and how many fit on it."""
     message: str = ""
-    findings: list[Finding] = field(default_factory=list)
+    findings: dict[str, Finding] = field(default_factory=dict)
+    """What goes with the ruling, by principle."""
     text: str | None = None
     """A text of their own that was not acknowledged: the disk was full, or they thought again."""
     ruled: Acknowledged | None = None
@@ -74,9 +83,9 @@ class Visit:
         try:
             fresh = True
             while move is None:
-                self.draw(at, waiting, order)
                 if fresh:
                     at.forget()
+                self.draw(at, waiting, order)
                 key = at.key() or END
                 fresh = False
                 move = self.press(key, at, back)
@@ -99,9 +108,9 @@ class Visit:
             case "b":
                 self.message = "nothing was before this"
             case " " | "\n":
-                self.top += self.room(at)
+                self.top += self.room
             case "k":
-                self.top = max(0, self.top - self.room(at))
+                self.top = max(0, self.top - self.room)
             case "x":
                 self.open_or_fold()
             case "h" | "?":
@@ -119,29 +128,24 @@ class Visit:
 
     def draw(self, at: Terminal, waiting: int, order: Order) -> None:
         """Put as much of the page on the screen as fits, and what the keys do."""
-        width, _ = at.size()
+        width, height = at.size()
         colour = at.colour
         shown = page(self.shown, self.queue.clock(), opened=self.opened, opens="x opens it.", waiting=waiting)
         upper = lines_of(shown.upper, width, colour=colour)
         lines = [*upper, *lines_of(shown.lower, width, colour=colour)]
-        room = self.room(at)
-        self.top = max(0, min(self.top, len(lines) - room))
-        end = min(len(lines), self.top + room)
+        said = lines_of([Text(safe(self.message))], width, colour=False) if self.message else []
+        self.room = max(4, height - FOOT - len(said))
+        self.top = max(0, min(self.top, len(lines) - self.room))
+        end = min(len(lines), self.top + self.room)
         self.read = not shown.folded and (self.read or end >= len(upper))
-        foot = [f"-- lines {self.top + 1} to {end} of {len(lines)} --", *self._keys(shown.folded, order)]
+        where = f"-- lines {self.top + 1} to {end} of {len(lines)} --"
         if self.findings:
-            foot[0] += (
-                f" your findings: {', '.join(f'{safe(each.principle)}={each.severity}' for each in self.findings)}"
+            where += (
+                f" your findings: {', '.join(f'{safe(id_)}={each.severity}' for id_, each in self.findings.items())}"
             )
+        keys, more = self._keys(shown.folded, order)
         clear = "\x1b[H\x1b[2J" if colour else "\n"
-        said = f"{safe(self.message)}\n" if self.message else ""
-        at.write(
-            clear + said + "\n".join([*lines[self.top : end], foot[0][: width - 1], *foot[1:-1]]) + f"\n{foot[-1]}"
-        )
-
-    def room(self, at: Terminal) -> int:
-        """Lines of the screen for the page."""
-        return max(4, at.size()[1] - FOOT - bool(self.message))
+        at.write(clear + "\n".join([*said, *lines[self.top : end], where[: width - 1], keys, more]))
 
     def _keys(self, folded: bool, order: Order) -> tuple[str, str]:
         revise = "  s send back" if self.shown.request.may_revise else ""
@@ -165,7 +169,7 @@ class Visit:
         lines = lines_of((*parts.upper, *parts.lower), at.size()[0], colour=at.colour)
         note = [f"  | {line}" for line in safe_lines(ruling.note)] if ruling.note else []
         text = ["in its stead:", *(f"  | {line}" for line in safe_lines(ruling.text))] if ruling.text else []
-        told = f"You ruled {ruling.action} after {ruling.seconds:.0f} s; it is acknowledged, and stands."
+        told = f"You ruled {ruling.action} after {ruling.seconds:.1f} s; it is acknowledged, and stands."
         at.write("\n".join(["", *lines, "", told, *note, *text, "n on  b back  q leave > "]))
         while (key := (at.key() or END).lower()) not in ("q", END):
             if key == "b" and back:
@@ -215,7 +219,8 @@ class Visit:
         """Change the draft in an editor; nothing is ruled where it was left as it was."""
         draft = self.shown.request.draft.text
         try:
-            changed = edited(self.text or draft)
+            with at.lent():
+                changed = edited(self.text or draft)
         except OverseerError as error:
             self.message = str(error)
             return None
@@ -248,7 +253,7 @@ class Visit:
                 action,
                 note=note,
                 text=text,
-                findings=self.findings,
+                findings=tuple(self.findings.values()),
                 seconds=seconds,
             )
         except JournalError as error:
@@ -257,7 +262,7 @@ class Visit:
         except OverseerError as error:
             self.message = str(error)
             return None
-        self.message = f"acknowledged: {action} of {self.checkpoint.id} after {seconds:.0f} s"
+        self.message = f"acknowledged: {action} of {self.checkpoint.id} after {seconds:.1f} s"
         return "on"
 
     def find(self, at: Terminal) -> None:
@@ -268,13 +273,15 @@ class Visit:
         if number is None:
             self.message = "no finding was taken down"
             return
+        id_ = principles[number - 1].id
+        self.findings.pop(id_, None)
         scale = ", ".join(f"{severity} {words}" for severity, words in enumerate(SEVERITY))
-        severity = _number(at.line(f"How grave? {scale} > "), range(len(SEVERITY)))
+        severity = _number(at.line(f"How grave? {scale} (Enter: no finding) > "), range(len(SEVERITY)))
         evidence = None if severity is None else at.line("The draft's words that it rests on (Enter: all of it) > ")
         if severity is None or evidence is None:
-            self.message = "no finding was taken down"
+            self.message = f"no finding on {id_}"
             return
-        self.findings.append(Finding(principles[number - 1].id, severity, evidence, "remove"))
+        self.findings[id_] = Finding(id_, severity, evidence, "remove")
 
 
 def _number(said: str | None, allowed: range) -> int | None:

@@ -42,7 +42,8 @@ def review(
         raise ConfigError(f"{person!r}: {said}")
     sitting = _Sitting(queue, person_named(person), at or terminal(wanted), submitted, wanted, order)
     try:
-        sitting.work()
+        with sitting.at.seated():
+            sitting.work()
     except KeyboardInterrupt:
         sitting.leave()
         return False

@@ -16,8 +16,8 @@ import termios
 import time
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Protocol, TextIO
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import Any, Protocol, TextIO
 
 TURN = 0.2
 """Seconds after which a wait looks up."""
@@ -51,7 +51,13 @@ class Terminal(Protocol):
         """A line, as far as Enter; None at the end of the input, or once nobody wants one any more."""
 
     def forget(self) -> None:
-        """Drop what was typed before this: it was no answer to what is shown now."""
+        """Drop what was typed so far: it is no answer to what is shown next."""
+
+    def seated(self) -> AbstractContextManager[None]:
+        """Read keys as they are pressed, for as long as somebody sits here."""
+
+    def lent(self) -> AbstractContextManager[None]:
+        """Let go of the keys for a while: to another program, or to write a line."""
 
 
 def terminal(wanted: Callable[[], bool] = lambda: True) -> Terminal:
@@ -70,6 +76,7 @@ class Keys:
         self._keyboard = keyboard
         self._screen = screen
         self._wanted = wanted
+        self._found: list[Any] | None = None
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     @property
@@ -85,12 +92,11 @@ class Keys:
 
     def key(self, timeout: float | None = None) -> str | None:
         until = None if timeout is None else time.monotonic() + timeout
-        with self._unbuffered():
-            while self._ready(until):
-                if (read := self._read(1)) is None:
-                    return END
-                if char := self._decoder.decode(read):
-                    return self._sequence() if char == "\x1b" else char
+        while self._ready(until):
+            if (read := self._read(1)) is None:
+                return END
+            if char := self._decoder.decode(read):
+                return self._sequence() if char == "\x1b" else char
         return None
 
     def _sequence(self) -> str:
@@ -103,10 +109,11 @@ class Keys:
         return _ARROWS.get(held, "\x1b")
 
     def line(self, prompt: str) -> str | None:
-        self.write(prompt)
-        if not self._ready(None):  # the terminal edits the line, and hands it over at Enter
-            return None
-        read = self._read(65_536)
+        with self.lent():
+            self.write(prompt)
+            if not self._ready(None):  # the terminal edits the line, and hands it over at Enter
+                return None
+            read = self._read(65_536)
         return None if not read else read.decode("utf-8", "surrogateescape").rstrip("\r\n")
 
     def forget(self) -> None:
@@ -130,15 +137,27 @@ class Keys:
         return None
 
     @contextmanager
-    def _unbuffered(self) -> Iterator[None]:
-        """Keys as they are pressed, unseen; Ctrl-C goes on interrupting."""
-        before = termios.tcgetattr(self._keyboard)
+    def seated(self) -> Iterator[None]:
+        self._found = termios.tcgetattr(self._keyboard)
         try:
-            tty.setcbreak(self._keyboard, termios.TCSADRAIN)
+            tty.setcbreak(self._keyboard, termios.TCSADRAIN)  # keys unseen; Ctrl-C goes on interrupting
             yield
         finally:
-            with suppress(termios.error):
-                termios.tcsetattr(self._keyboard, termios.TCSADRAIN, before)
+            self._set(self._found)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        seated = termios.tcgetattr(self._keyboard)
+        self._set(self._found)
+        try:
+            yield
+        finally:
+            self._set(seated)
+
+    def _set(self, mode: list[Any] | None) -> None:
+        if mode is not None:
+            with suppress(termios.error):  # the terminal has gone
+                termios.tcsetattr(self._keyboard, termios.TCSADRAIN, mode)
 
 
 class Lines:
@@ -170,3 +189,9 @@ class Lines:
 
     def forget(self) -> None:
         """Lines of a file, or a pipe, are all there from the start."""
+
+    def seated(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def lent(self) -> AbstractContextManager[None]:
+        return nullcontext()
