@@ -15,13 +15,15 @@ import pytest
 
 from overseer.checking import check
 from overseer.cli import dispatch
-from overseer.cli.check import _schema as schema
 from overseer.cli.init import FILES, NAME, named_after, write_project
+from overseer.config.constitutions import constitution_schema
 from overseer.config.hierarchies import load_hierarchy
+from overseer.config.hierarchy_schema import json_schema
 from overseer.config.strict_yaml import load
 from overseer.errors import ConfigError
 from overseer.models.recorded import Columns
 from overseer.reviewers.profiles import PRESETS
+from overseer.scenarios import scenario_schema
 from overseer.town import ENVIRONMENTS
 
 ROOT = Path(__file__).parents[2]
@@ -160,7 +162,7 @@ def keys_of(node: Any) -> set[str]:
     return found
 
 
-WORDS = set(Columns.model_fields).union(*(keys_of(schema(kind)) for kind in ("hierarchy", "constitution", "scenario")))
+WORDS = set(Columns.model_fields).union(*map(keys_of, (json_schema(), constitution_schema(), scenario_schema())))
 
 
 @pytest.mark.parametrize("file", YAMLS)
