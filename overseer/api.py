@@ -23,7 +23,7 @@ from overseer.journal import chain, replay
 from overseer.journal.store import open_journal
 from overseer.metrics.measures import Measures
 from overseer.metrics.paired import Paired, compare
-from overseer.reports.page import Section, Waiting, Written, write_page
+from overseer.reports.page import Section, Written, write_page
 from overseer.reviewers import Reviewer, known_bad
 from overseer.reviewers.binding import Given
 from overseer.running.runner import RunResult, run_tasks
@@ -193,12 +193,10 @@ def report(path: str | Path) -> Measures:
     return read(path).measures()
 
 
-def page(
-    path: str | Path, to: str | Path | None = None, waiting: Sequence[Waiting] = (), appended: Sequence[Section] = ()
-) -> Written:
-    """Write a run as one HTML file, by default RUN/report.html. `waiting`: its queue; `appended`: further sections."""
+def page(path: str | Path, to: str | Path | None = None, appended: Sequence[Section] = ()) -> Written:
+    """Write a run as one HTML file, by default RUN/report.html. `appended`: sections of one's own."""
     found = read(path)
-    return write_page(found, found.path / "report.html" if to is None else Path(to), waiting, appended)
+    return write_page(found, found.path / "report.html" if to is None else Path(to), appended)
 
 
 def report_paired(first: str | Path, second: str | Path) -> Paired:

@@ -118,10 +118,10 @@ def test_sections_that_others_fill_appear_only_with_something_in_them() -> None:
 
 def test_the_queue_shows_who_is_waited_for() -> None:
     """A row a checkpoint; with none, the count of what has not ended."""
-    one = Waiting("00ff", "task/7", "board", 0, True, 3, False, "07:08", None)
+    one = Waiting("00ff", "board", 0, 3, True, "open", "07:08", None)
     made = parsed(contents(clinic(), some_rows(clinic()), total=4, waiting=(one,)))
     assert "1 checkpoints wait for a person" in made.text
-    assert "task/7" in made.text
+    assert "00ff" in made.text
     assert "No task is unfinished." in parsed(contents(clinic(), some_rows(clinic()))).text
 
 

@@ -167,7 +167,7 @@ def hostile_row(said: str, over: Hierarchy) -> Row:
 def hostile_page(path: Path, texts: Sequence[str], *, protected: bool) -> Path:
     """A page with these texts everywhere. Not `protected`: without its policy, so that only encoding stands."""
     over = hostile_hierarchy(texts)
-    waiting = [Waiting(said, said, said, 0, True, 1, True, said, said) for said in texts]
+    waiting = [Waiting(said, said, 0, 1, True, said, said, said) for said in texts]
     figure = Measure(f"harm[{texts[0]}]", 0.5, 0.1, 0.9, 3, 1, texts[0])
     table = Table(texts[0], (texts[0],), tuple((said,) for said in texts), texts[0])
     section = Section(texts[0], texts[0], (figure,), (table,))

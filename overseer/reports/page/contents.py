@@ -18,18 +18,17 @@ from overseer.reports.page.rows import Rows
 class Waiting:
     """A checkpoint that waits for a person: one row of the queue. `since` and `until` are times as they are to be read.
 
-    `disagreement`: the jurors below were not of one mind. `mandatory`: drawn by `every`, outside any budget.
+    `disagreement`: those below were not of one mind. `state`: may it be ruled, or why not.
     """
 
     checkpoint: str
-    task: str
     agent: str
     seat: int
-    mandatory: bool
     risk: int
     disagreement: bool
-    since: str = ""
-    until: str | None = None
+    state: str
+    since: str
+    until: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,14 @@ const lines = shared.lines.map((row, place) => {
   line.rule = sharedText(line.rule);
   line.decidedBy = line.stage === null ? "nobody" : stages[line.stage].who;
   line.domains = line.domains.map(sharedText);
+  line.appeal = appealOf(line.appeal);
   return line;
 });
+
+function appealOf(row) {
+  const appeal = named("appeal", row);
+  return appeal && { by: sharedText(appeal.by), because: sharedText(appeal.because), stage: stages[appeal.stage].who };
+}
 
 const placeOf = new Map(lines.map((line) => [line.id, line.place]));
 
@@ -198,7 +204,9 @@ function placesThatSay(words) {
     });
     used.forEach((numbers, offset) => {
       const place = number * shared.chunk + offset;
-      if (lines[place].id.toLowerCase().includes(wanted)) found.add(place);
+      const { id, appeal } = lines[place];
+      const first = appeal ? `${id}\n${appeal.by}\n${appeal.because}` : id;
+      if (first.toLowerCase().includes(wanted)) found.add(place);
       else for (const text of numbers) {
         if (saying.has(text)) {
           found.add(place);

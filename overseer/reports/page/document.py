@@ -1,7 +1,6 @@
 """The whole page: sections, embedded episodes, style and script under a policy that lets nothing else run or load.
 
-Floor 7, the page's last module. `page` is pure; `write_page` reads a run once, for figures and episodes alike, and puts
-the file in its place whole.
+Floor 7, the page's last module. `page` is pure; `write_page` puts the file in its place whole.
 """
 
 from __future__ import annotations
@@ -16,13 +15,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from overseer.errors import JournalError
-from overseer.metrics.measures import Measures, Row
+from overseer.metrics.measures import Measures
 from overseer.reports.page import sections
-from overseer.reports.page.contents import Contents, Section, Waiting
-from overseer.reports.page.flow import Flow
+from overseer.reports.page.contents import Contents, Section
 from overseer.reports.page.grids import section
 from overseer.reports.page.markup import Markup, element, joined
-from overseer.reports.page.rows import Rows
+from overseer.reports.page.reading import read_contents
 from overseer.runs import Run
 
 SCRIPTS = ("data.js", "reader.js", "episodes.js")
@@ -39,34 +37,10 @@ class Written:
     measures: Measures
 
 
-def write_page(run: Run, to: Path, waiting: Sequence[Waiting] = (), appended: Sequence[Section] = ()) -> Written:
-    """Write a run's page, also while it goes on. `waiting`: the queue's rows; `appended`: sections of their own."""
-    hierarchy = run.setup.hierarchy
-    flow, rows = Flow(), Rows(hierarchy)
-
-    def listen(graded: Iterable[Row]) -> Iterator[Row]:
-        for episode, last, first in graded:
-            flow.add(episode)
-            rows.add(episode, last, first)
-            yield episode, last, first
-
-    measures = run.measures(listen)
-    manifest = run.manifest
-    facts = [("run", run.path.name), ("begun", manifest.created), ("seed", manifest.seed or "drawn, and not told")]
-    facts += [("forked from", manifest.parent)] if manifest.parent else []
-    facts += [("made with", ", ".join(f"{name} {version}" for name, version in sorted(manifest.versions.items())))]
-    contents = Contents(
-        hierarchy,
-        measures,
-        flow,
-        rows,
-        run.source.total,
-        datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        tuple(facts),
-        tuple(waiting),
-        tuple(appended),
-    )
-    return Written(to, flow.tasks, _placed(to, page(contents)), measures)
+def write_page(run: Run, to: Path, appended: Sequence[Section] = ()) -> Written:
+    """Write a run's page, also while the run goes on. `appended`: sections of one's own, after the queue."""
+    contents = read_contents(run, datetime.now(UTC), appended)
+    return Written(to, len(contents.rows.lines), _placed(to, page(contents)), contents.measures)
 
 
 def _placed(to: Path, parts: Iterable[bytes]) -> int:
@@ -107,7 +81,7 @@ def page(contents: Contents) -> Iterator[bytes]:
         sections.rules(contents),
         sections.dissent(contents),
         sections.queue(contents),
-        *(sections.further(place, one) for place, one in enumerate(contents.appended)),
+        *(sections.further(id_, one) for id_, one in sections.apart(contents)),
         _episodes(),
         sections.doubts(contents),
     ]
@@ -148,14 +122,13 @@ def _data(id_: str, block: bytes) -> bytes:
 
 
 def _contents(contents: Contents) -> Markup:
-    further = [(f"further-{place}", one.title) for place, one in enumerate(contents.appended) if not one.is_empty]
     named = [
         ("flow", "Flow"),
         ("measures", "Measures"),
         ("rules", "Rules"),
         ("dissent", "Dissent"),
         ("queue", "Queue"),
-        *further,
+        *((id_, one.title) for id_, one in sections.apart(contents)),
         ("episodes", "Episodes"),
         ("limits", "Limits"),
     ]

@@ -22,6 +22,7 @@ const FILTERS = {
   dissent: { label: "Dissent", of: (line) => (line.dissent ? "with a minority report" : "of one mind") },
   revised: { label: "Drafts", of: (line) => (line.drafts > 1 ? "revised" : line.drafts ? "as first drafted" : "none") },
   persons: { label: "Persons", of: (line) => (line.persons ? "a person looked" : "no person looked") },
+  appeal: { label: "Appeals", of: (line) => (line.appeal ? "appeals" : "tasks") },
   failures: { label: "Failures", of: (line) => (line.failures ? "something failed" : "nothing failed") },
   harm: { label: "Last draft", of: (line) => HARM[line.harmful], show: graded },
 };

@@ -23,6 +23,7 @@ function renderEpisode(place) {
   const episode = episodeAt(place);
   const parts = [
     ...episode.messages.map(messageOf),
+    appealOfTask(episode.line.appeal),
     ...(episode.drafts.length ? [] : [element("p", { class: "note" }, "The policy gave no answer.")]),
     ...episode.drafts.flatMap((draft) => draftAndLooks(episode, draft)),
     ending(episode),
@@ -42,6 +43,17 @@ function messageOf(message) {
   );
 }
 
+function appealOfTask(appeal) {
+  if (!appeal) return null;
+  return element(
+    "section",
+    { class: "turn said asked" },
+    element("h3", {}, `Appeal by ${appeal.by}, to be heard from ${appeal.stage} up`),
+    words(appeal.because),
+    element("p", { class: "soft" }, "What follows begins with the draft, and what was said of it, before the appeal."),
+  );
+}
+
 // --- drafts ---------------------------------------------------------------------------------------------------------
 
 function draftAndLooks(episode, draft) {
@@ -49,7 +61,7 @@ function draftAndLooks(episode, draft) {
   const findings = numberFindings(looks);
   const asked = [...new Set(draft.principles)];
   const why = asked.length > 3 ? `${asked.length} principles` : asked.join(", ");
-  const title = `${draft.number ? "Revision" : "Draft"} ${draft.number + 1} of ${episode.drafts.length}`;
+  const title = `${draft.number ? "Revision" : "Draft"} ${draft.number + 1} of ${episode.drafts.at(-1).number + 1}`;
   const shown = element(
     "section",
     { class: "turn said answer" },

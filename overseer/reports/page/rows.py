@@ -17,6 +17,7 @@ from overseer.judgement import dissent
 from overseer.metrics.reviewing import harmful
 from overseer.metrics.workload import minutes
 from overseer.records import (
+    Appeal,
     Critique,
     Draft,
     Episode,
@@ -41,12 +42,13 @@ SNIPPET = 140
 SHAPES: Mapping[str, tuple[str, ...]] = {
     "line": (
         *("id", "asked", "outcome", "rule", "stage", "domains", "risk", "dissent", "drafts", "looks", "minutes"),
-        *("persons", "failures", "harmful"),
+        *("persons", "failures", "harmful", "appeal"),
     ),
     "episode": (
         *("messages", "complexity", "confidence", "everyLayer", "rulebook", "drafts", "evaluations"),
         *("samples", "comparisons", "requests", "first", "last"),
     ),
+    "appeal": ("by", "because", "stage"),
     "message": ("role", "text"),
     "draft": ("number", "text", "author", "principles"),
     "evaluation": ("stage", "draft", "action", "rule", "votes", "strikes", "sided"),
@@ -163,7 +165,7 @@ class Rows:
         votes = [vote for evaluation in episode.evaluations for vote in evaluation.votes]
         asked = next((one.content for one in reversed(episode.task.messages) if one.role == "user"), episode.task.text)
         return [
-            number(episode.task.id),
+            number(episode.id),
             number(asked if len(asked) <= SNIPPET else f"{asked[:SNIPPET]}…"),
             episode.outcome,
             number(episode.rule),
@@ -177,7 +179,11 @@ class Rows:
             any(isinstance(vote.answer, Ruling) for vote in votes),
             episode.failures,
             harmful(last),
+            None if episode.appeal is None else self._appeal(episode.appeal),
         ]
+
+    def _appeal(self, appeal: Appeal) -> Row:
+        return [self.texts.number(appeal.by), self.texts.number(appeal.because), self.stages[appeal.stage]]
 
     def _episode(self, episode: Episode, last: Grade | None, first: Grade | None) -> Row:
         number = self._here.number

@@ -14,7 +14,7 @@ from overseer.reports.page.contents import Contents, Section
 from overseer.reports.page.drawing import ACTIONS, draw, jury_of, kind_of, when_of
 from overseer.reports.page.grids import folded, grid, measure_grid, section, table_grid
 from overseer.reports.page.markup import Markup, element, joined
-from overseer.reports.page.words import RULE_MEANINGS, TILES
+from overseer.reports.page.words import APART, RULE_MEANINGS, TILES
 from overseer.reports.run_report import grouped, limits
 from overseer.reports.tables import UNDEFINED, interval, written
 
@@ -36,6 +36,7 @@ def head(contents: Contents) -> Markup:
         element("h1", contents.hierarchy.name),
         element("p", _progress(contents), class_="lead"),
         _simulated(contents),
+        *(element("p", warning, class_="notice warning") for warning in contents.measures.warnings),
         element("div", *(_tile(measures.get(name), title, about) for name, title, about in TILES), class_="tiles"),
         element("dl", *facts, class_="facts"),
     )
@@ -138,14 +139,17 @@ def _stage_row(contents: Contents, place: int) -> Sequence[Cell | Markup]:
 
 def measures(contents: Contents) -> Markup:
     groups, uncounted = grouped(contents.measures)
+    elsewhere = {RULES, *(title for *_, named in APART.values() for title in named)}
+    groups = [(title, held) for title, held in groups if title not in {group for _, _, group, _ in APART.values()}]
     none = f"Nothing to count, or no truth that tells: {', '.join(uncounted)}." if uncounted else None
+    tables = (table for table in contents.measures.tables if table.title not in elsewhere)
     return section(
         "measures",
         "Measures",
         *_against_labels(contents),
         *(measure_grid(title, held, fold=place > _OPEN) for place, (title, held) in enumerate(groups)),
         element("p", none, class_="note") if none else None,
-        *(folded(table.title, table_grid(table)) for table in contents.measures.tables if table.title != RULES),
+        *(folded(table.title, table_grid(table)) for table in tables),
     )
 
 
@@ -237,19 +241,18 @@ def queue(contents: Contents) -> Markup:
     told = "No task is unfinished." if total == ended and not contents.waiting else left + waits
     rows = (
         (
-            one.checkpoint,
-            one.task,
+            element("code", one.checkpoint),
             one.agent,
             one.seat,
             one.risk,
-            "drawn by every" if one.mandatory else "",
             "yes" if one.disagreement else "no",
+            one.state,
             one.since,
             one.until or UNDEFINED,
         )
         for one in contents.waiting
     )
-    columns = ("checkpoint", "task", "agent", "seat", "risk", "mandatory", "disagreement below", "since", "until")
+    columns = ("checkpoint", "agent", "seat", "risk", "disagreement below", "state", "since", "until")
     return section(
         "queue",
         "The queue",
@@ -258,16 +261,25 @@ def queue(contents: Contents) -> Markup:
     )
 
 
-def further(place: int, held: Section) -> Markup | None:
-    """A section that somebody else fills; None where it holds nothing."""
-    if held.is_empty:
-        return None
+def apart(contents: Contents) -> list[tuple[str, Section]]:
+    """Sections by id that stand only where there is something in them: persons, appeals, and what was appended."""
+    groups = dict(grouped(contents.measures)[0])
+    tables = contents.measures.tables
+    found = [
+        (id_, Section(title, lead, tuple(groups.get(group, ())), tuple(each for each in tables if each.title in named)))
+        for id_, (title, lead, group, named) in APART.items()
+    ]
+    found += [(f"further-{place}", one) for place, one in enumerate(contents.appended)]
+    return [(id_, one) for id_, one in found if not one.is_empty]
+
+
+def further(id_: str, held: Section) -> Markup:
     return section(
-        f"further-{place}",
+        id_,
         held.title,
         element("p", held.lead, class_="lead") if held.lead else None,
-        measure_grid("Figures", held.measures) if held.measures else None,
         *(table_grid(table) for table in held.tables if table.rows),
+        measure_grid("Figures", held.measures) if held.measures else None,
     )
 
 

@@ -19,6 +19,24 @@ TILES: tuple[tuple[str, str, str], ...] = (
 )
 """Measure, title, and of what."""
 
+APART: Mapping[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "persons": (
+        "Persons",
+        "What each person ruled, how long it took, and what they caught of answers that were known to be harmful. "
+        "Names are as people gave them; nobody proved who they are.",
+        "Persons",
+        ("Persons", "Persons and answers known to be harmful", "Harmful text that persons read"),
+    ),
+    "appeals": (
+        "Appeals",
+        "Appeals are episodes of their own, after the task's: the old record does not change, and no other figure "
+        "counts them.",
+        "Recourse",
+        ("Appeals",),
+    ),
+}
+"""Sections that stand where there is something in them, by id: title, lead, group of measures, titles of tables."""
+
 RULE_MEANINGS: Mapping[str, str] = {
     "unanimous": "every juror approved",
     "majority": "more than half of the jurors approved",
