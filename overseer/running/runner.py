@@ -96,6 +96,7 @@ async def run_tasks(
 async def _drive(session: Running, feed: Feed, attend: Attend | None) -> None:
     """Take all tasks as far as they go; obey orders and hear people meanwhile, and after."""
     done, ear = asyncio.Event(), Ear(session)
+    await hearing.take_up(session.journal, session.hierarchy)  # before anything is under way: their order is fixed
     unheard = hearing.unheard(session.journal.reader)
     async with asyncio.TaskGroup() as group:
         group.create_task(ear.obey(done))
