@@ -50,6 +50,13 @@ def test_who_rules_faster_and_approves_more_is_told_so() -> None:
     assert hurries(slow + fast) == "on like drafts they take 70 s, then 11 s (medians), and approve 50%, then 95%"
 
 
+def test_halves_hold_as_many_and_no_ruling_twice() -> None:
+    """Of an odd number the one in the middle belongs to neither."""
+    odd = [(LIKE, 60.0 + n, False) for n in range(7)] + [(LIKE, 5.0 + n / 10, True) for n in range(6)]
+    assert hurries(odd) == "on like drafts they take 62 s, then 5 s (medians), and approve 0%, then 100%"
+    assert misses_more([False] * 7 + [True] * 6) is not None
+
+
 @pytest.mark.parametrize(
     "ruled",
     [
