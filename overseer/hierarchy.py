@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
-from typing import Literal
-
-import networkx as nx
+from typing import TYPE_CHECKING, Literal
 
 from overseer.constitution import activate
 from overseer.declaration import Entry as Entry
@@ -20,6 +18,9 @@ from overseer.declaration import flaws
 from overseer.declaration import unknown as unknown
 from overseer.errors import ConfigError
 from overseer.records import Agent, Compare, Constitution, Context, Rulebook, Select, Stage
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 MAX_LEVELS = 1_000
 MAX_REACH = 1_000_000
@@ -52,6 +53,8 @@ class Hierarchy:
     @property
     def graph(self) -> nx.DiGraph[str]:
         """The agents; an edge u → v reads "u oversees v"."""
+        import networkx as nx  # a fifth of a second, and few who read a hierarchy draw it
+
         who = {stage.id: stage.who for stage in self.stages}
         graph: nx.DiGraph[str] = nx.DiGraph()
         graph.add_nodes_from(self.agents)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 from overseer import preferences
 from overseer.config.hierarchies import Setup, load_hierarchy
@@ -34,10 +35,6 @@ from overseer.journal.run_folder import (
     manifest_digest,
     read_manifest,
 )
-from overseer.listeners import Held, Ruled, Spent
-from overseer.metrics.appeals import measure_appeals
-from overseer.metrics.measures import Measures, Row, measure
-from overseer.metrics.persons import measure_persons
 from overseer.models.recorded import Columns, Labels
 from overseer.oversight.appeal import rehear
 from overseer.oversight.generator import oversee
@@ -46,6 +43,10 @@ from overseer.recourse import Came, came_to, cases
 from overseer.sources import TaskSource, open_source, with_known_bad
 from overseer.sources import kept as kept_tasks
 
+if TYPE_CHECKING:  # measures are loaded when somebody measures: who only opens a run need not wait for numpy
+    from overseer.listeners import Held, Ruled
+    from overseer.metrics.measures import Measures, Row
+
 OPERATIONAL = re.compile(r"(limits\.|oversees\.\d+\.budget[.=]|policy\.timeout=|agents\.[^.=]+\.(human\.)?timeout=)")
 """What `--set` may change of a run that has begun: it changes no decision."""
 LISTED = "listed tasks.jsonl"
@@ -53,7 +54,7 @@ LISTED_ROLE = f"file {LISTED}"
 """Under what name a run keeps the tasks that a program listed."""
 
 
-Listen = Callable[[Iterable[Row]], Iterator[Row]]
+Listen = Callable[["Iterable[Row]"], "Iterator[Row]"]
 """Lets episodes pass by, and keeps what it likes."""
 
 
@@ -105,6 +106,11 @@ class Run:
 
     def measures(self, listen: Listen = iter) -> Measures:
         """Every figure of the run, with n, unscored count and interval. `listen` hears each episode that is counted."""
+        from overseer.listeners import Spent
+        from overseer.metrics.appeals import measure_appeals
+        from overseer.metrics.measures import measure
+        from overseer.metrics.persons import measure_persons
+
         spent, held, ruled = Spent(self.audit), self._held(), self._ruled()
         overseen = (row for row in ruled.listen(self._rows(spent.hear)) if not row[0].known_bad)
         found = measure(
@@ -125,6 +131,8 @@ class Run:
         )
 
     def _ruled(self) -> Ruled:
+        from overseer.listeners import Ruled
+
         agents = self.setup.hierarchy.agents.values()
         simulated = frozenset(agent.name for agent in agents if agent.model == "sim/human")
         with open_reader(self.path) as reader:
@@ -132,6 +140,8 @@ class Run:
         return Ruled(turns, simulated)
 
     def _held(self) -> Held:
+        from overseer.listeners import Held
+
         jurors = {name for name, agent in self.setup.hierarchy.agents.items() if agent.model.startswith("embed/")}
         columns = self.setup.tasks.columns if self.setup.tasks.file is not None else Columns()
         return Held(self.labels(), frozenset(jurors), columns.label_principle)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from heapq import merge, nsmallest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from overseer import town
 from overseer.config.hierarchies import Setup
@@ -19,11 +20,13 @@ from overseer.config.hierarchy_schema import TasksSpec, TownSpec
 from overseer.declaration import unknown
 from overseer.errors import ConfigError, Malformed
 from overseer.journal.encoding import decode_task, encode_task
-from overseer.metrics.measures import Row
 from overseer.models.recorded import Columns, Labels, grader, read_labels, read_rows, survey
 from overseer.models.rows import RowProblem, read_file
 from overseer.records import Episode, Grade, Message, Task
 from overseer.sampling import number, turn
+
+if TYPE_CHECKING:
+    from overseer.metrics.measures import Row
 
 Grader = Callable[[Task, str], Grade | None]
 

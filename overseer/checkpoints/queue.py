@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,11 +18,11 @@ from overseer.checkpoints.listing import Checkpoint, Lying, Order, checkpoint_of
 from overseer.errors import ConfigError, JournalError
 from overseer.journal import control, inbox, replay
 from overseer.journal.chain import JOURNAL
-from overseer.journal.encoding import Left, Waiting, decode_task
+from overseer.journal.encoding import Left, Waiting
 from overseer.journal.reader import History, Wait, open_reader
 from overseer.journal.run_folder import read_manifest
 from overseer.oversight.rulings import flaw, name_flaw, person_named, same_person
-from overseer.records import Failure, Finding, Reply, RuleRequest, Ruling, RulingAction, binding
+from overseer.records import Failure, Finding, Reply, Request, RuleRequest, Ruling, RulingAction, binding
 
 if TYPE_CHECKING:
     from overseer.runs import Run
@@ -176,17 +176,10 @@ class Queue:
         return f"no such checkpoint in this run ({hint})"
 
     def _shown(self, checkpoint: Checkpoint, history: History) -> Shown:
-        from overseer.running.way import Way
-
         hierarchy = self.run.setup.hierarchy
         with open_reader(self.path) as reader:
-            way = Way(
-                decode_task(history.task),
-                replay.steps(reader, history, self.run.walk, self.run.rehear),
-                history.replies,
-            )
-            way.go_on()
-        looks = [each for each in way.batch if isinstance(each, RuleRequest) and each.stage == checkpoint.stage]
+            batch = _open(replay.steps(reader, history, self.run.walk, self.run.rehear), history.replies)
+        looks = [each for each in batch if isinstance(each, RuleRequest) and each.stage == checkpoint.stage]
         request = next((each for each in looks if inbox.checkpoint_id(each) == checkpoint.id), None)
         if request is None:
             raise JournalError(f"checkpoint {checkpoint.id}: its draft has gone on (nothing is left to rule on)")
@@ -290,6 +283,16 @@ def _seat_flaw(known: _Known, carried: str | None, person: str) -> str | None:
         if isinstance(answer, Ruling) and same_person(answer.person, person):
             return f"{person} ruled {answer.action} on another seat of this look (somebody else must take this one)"
     return None
+
+
+def _open(steps: replay.Step, replies: Mapping[str, Reply]) -> Sequence[Request]:
+    """The batch that a task waits in; nothing where it has ended."""
+    with suppress(StopIteration):
+        batch = next(steps)
+        while all(request.id in replies for request in batch):
+            batch = steps.send(tuple(replies[request.id] for request in batch))
+        return batch
+    return ()
 
 
 def _told(reply: Reply) -> str:

@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from io import StringIO
 from math import isfinite
+from typing import TYPE_CHECKING
 
-from overseer.metrics.statistics import Cell
 from overseer.reports.safe import columns, safe
+
+if TYPE_CHECKING:
+    from overseer.metrics.statistics import Cell
 
 UNDEFINED = "–"
 
