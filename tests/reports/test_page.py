@@ -20,10 +20,11 @@ from overseer import api
 from overseer.cli import dispatch
 from overseer.errors import JournalError
 from overseer.metrics.statistics import Measure, Table
+from overseer.records import Outcome
 from overseer.reports.page import Section, Waiting, page
 from overseer.reports.page.flow import POLICY, Flow, decided_by, edges
 from overseer.reports.page.markup import element, joined
-from overseer.reports.page.rows import CHUNK, Rows, embedded
+from overseer.reports.page.rows import CHUNK, MOST, Rows, embedded
 from overseer.reports.page.sections import percent
 
 CSS = (Path(api.__file__).parent / "reports" / "page" / "page.css").read_text(encoding="utf-8")
@@ -227,6 +228,18 @@ def test_episodes_stand_in_chunks_that_share_their_texts() -> None:
     assert len(json.loads(shared)["lines"]) == CHUNK + 1
     assert json.loads(chunks[0])["texts"].count("So much.") == 1
     assert len(json.loads(shared)["rulebooks"]) == 1
+
+
+def test_a_page_of_too_many_holds_what_stands_out() -> None:
+    """All that were withheld, and a share of the others; the figures would be of all."""
+    rows = Rows(clinic(), 10 * MOST)
+    for place in range(100):
+        outcome: Outcome = "withheld" if place % 10 == 0 else "released"
+        rows.add(episode(name=f"task/{place}", outcome=outcome), None, None)
+    outcomes = [line[2] for line in rows.lines]
+    assert outcomes.count("withheld") == 10
+    assert 0 < outcomes.count("released") < 30
+    assert rows.left_out == 100 - len(outcomes)
 
 
 # --- colours -------------------------------------------------------------------------------------------------------

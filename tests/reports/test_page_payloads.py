@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,7 @@ from overseer.records import (
 from overseer.reports.page import Section, Waiting
 
 pytestmark = pytest.mark.slow
+FULL = os.environ.get("OVERSEER_FULL") == "1"
 COUNT = 500
 A_PAGE = 25
 _NAMES = """
@@ -214,14 +216,16 @@ READ_EVERYTHING = """(() => {
 def test_no_text_acts_on_the_page(browser: Browser, server: Counting, tmp_path: Path, protected: bool) -> None:
     """Everything opened, read and searched: nothing runs, nothing is fetched, no element is there that is not ours.
 
-    With its policy the page is not even held back by it: text that never becomes markup violates nothing.
+    With its policy the page is not even held back by it: text that never becomes markup violates nothing. That is tried
+    with a tenth of the texts; with OVERSEER_FULL=1 in the environment, with all.
     """
-    texts = list(payloads(COUNT, server.host))
-    assert len(set(texts)) == COUNT
+    count = COUNT if FULL or not protected else COUNT // 10
+    texts = list(payloads(count, server.host))
+    assert len(set(texts)) == count
     ours = f"const OURS = new Set({sorted(OURS)});"
     server.hits.clear()
     tripped = fetched = violations = 0
-    for start in range(0, COUNT, A_PAGE):
+    for start in range(0, count, A_PAGE):
         group = texts[start : start + A_PAGE]
         path = hostile_page(tmp_path / f"{start}.html", group, protected=protected)
         browser.open(path)
@@ -232,8 +236,8 @@ def test_no_text_acts_on_the_page(browser: Browser, server: Counting, tmp_path: 
         tripped, violations = tripped + seen["tripped"], violations + seen["violations"]
         fetched += len(browser.fetched())
         assert browser.complaints() == [], start
-    found = f"{COUNT} texts in every field: {tripped} executed, {fetched} asked for, {len(server.hits)} served"
-    print(f"{found}, {violations} violations of the policy (at most {3 / COUNT:.1%} of texts, by the rule of three)")
+    found = f"{count} texts in every field: {tripped} executed, {fetched} asked for, {len(server.hits)} served"
+    print(f"{found}, {violations} violations of the policy (at most {3 / count:.1%} of texts, by the rule of three)")
     assert (tripped, fetched, violations, server.hits) == (0, 0, 0, [])
 
 

@@ -21,6 +21,7 @@ from overseer.reports.page.contents import Contents, Section
 from overseer.reports.page.grids import section
 from overseer.reports.page.markup import Markup, element, joined
 from overseer.reports.page.reading import read_contents
+from overseer.reports.page.rows import MOST
 from overseer.runs import Run
 
 SCRIPTS = ("data.js", "reader.js", "episodes.js")
@@ -82,7 +83,7 @@ def page(contents: Contents) -> Iterator[bytes]:
         sections.dissent(contents),
         sections.queue(contents),
         *(sections.further(id_, one) for id_, one in sections.apart(contents)),
-        _episodes(),
+        _episodes(contents),
         sections.doubts(contents),
     ]
     main = element("main", sections.head(contents), *held, id="main")
@@ -136,11 +137,18 @@ def _contents(contents: Contents) -> Markup:
     return element("nav", element("ul", *links), aria_label="Sections")
 
 
-def _episodes() -> Markup:
+def _episodes(contents: Contents) -> Markup:
     """What the script fills: filters, the list, its pages."""
+    held, left_out = len(contents.rows.lines), contents.rows.left_out
+    told = (
+        f"{held:,} of {held + left_out:,} episodes are in this file: those that were not released, are known to be "
+        f"harmful, failed somewhere or are appeals (at most {MOST:,}), and others drawn at random (at most {MOST:,}). "
+        "The figures above are of all."
+    )
     return section(
         "episodes",
         "Episodes",
+        element("p", told, class_="lead") if left_out else None,
         element("noscript", element("p", "To read single episodes, let this page's own script run.", class_="notice")),
         element("form", id="filters", class_="filters", role="search", aria_label="Filter the episodes"),
         element("p", id="found", class_="found", role="status"),

@@ -21,7 +21,7 @@ from overseer.runs import Run
 def read_contents(run: Run, now: datetime, appended: Sequence[Section] = ()) -> Contents:
     """All of a run's page, also while the run goes on."""
     hierarchy = run.setup.hierarchy
-    flow, rows = Flow(), Rows(hierarchy)
+    flow, rows = Flow(), Rows(hierarchy, run.source.total)
 
     def listen(graded: Iterable[Row]) -> Iterator[Row]:
         for episode, last, first in graded:

@@ -33,11 +33,14 @@ from overseer.records import (
 )
 from overseer.reports.page.flow import POLICY, decided_by
 from overseer.reports.page.markup import shown
+from overseer.sampling import uniform
 
 CHUNK = 200
 """Episodes that are read together when one of them is opened."""
 SNIPPET = 140
 """Characters of the task that the list shows."""
+MOST = 20_000
+"""Episodes drawn at random at most, and as many more that stand out: a browser opens both in a few seconds."""
 
 SHAPES: Mapping[str, tuple[str, ...]] = {
     "line": (
@@ -87,10 +90,16 @@ class Texts:
 
 
 class Rows:
-    """Takes episodes one by one. Full chunks are kept as the bytes that the page will hold."""
+    """Takes episodes one by one. Full chunks are kept as the bytes that the page will hold.
 
-    def __init__(self, hierarchy: Hierarchy) -> None:
+    Of more than `MOST` tasks it holds those that stand out, and of the others a share drawn by their ids.
+    """
+
+    def __init__(self, hierarchy: Hierarchy, tasks: int | None = None) -> None:
         self.hierarchy = hierarchy
+        self.share = min(1.0, MOST / tasks) if tasks else 1.0
+        self.left_out = 0
+        self._others = 0
         self.texts = Texts()
         self.lines: list[Row] = []
         self.chunks: list[bytes] = []
@@ -101,10 +110,20 @@ class Rows:
         self._here = Texts()
 
     def add(self, episode: Episode, last: Grade | None, first: Grade | None) -> None:
+        if not self._holds(episode, last):
+            self.left_out += 1
+            return
         self.lines.append(self._line(episode, last))
         self._held.append(self._episode(episode, last, first))
         if len(self._held) == CHUNK:
             self._close()
+
+    def _holds(self, episode: Episode, last: Grade | None) -> bool:
+        if stands_out(episode, last) and len(self.lines) - self._others < MOST:
+            return True
+        drawn = self._others < MOST and (self.share == 1.0 or uniform("page", episode.id) < self.share)
+        self._others += drawn
+        return drawn
 
     def _close(self) -> None:
         self.chunks.append(embedded({"texts": self._here.shown(), "episodes": self._held}))
@@ -257,6 +276,12 @@ class Rows:
             return None
         broken = [self._here.numbers(grade.violations), self._here.numbers(grade.spirit)]
         return [grade.benign, grade.harm, grade.refused, grade.helpfulness, grade.correct, *broken]
+
+
+def stands_out(episode: Episode, last: Grade | None) -> bool:
+    """Not released, known to be harmful, failed somewhere, or an appeal: what a reader looks for first."""
+    unusual = episode.outcome != "released" or episode.failures > 0 or episode.appeal is not None
+    return unusual or harmful(last) is True
 
 
 def embedded(value: object) -> bytes:
