@@ -59,12 +59,12 @@ class Case:
     @property
     def superseded(self) -> tuple[Evaluation, ...]:
         """The evaluations that stand no more, because their stage looked again in an appeal."""
-        return tuple(
-            evaluation
-            for hearing, after in zip(self.hearings, self.hearings[1:], strict=False)
-            for evaluation in evaluations_on(hearing, hearing.drafts[-1])
-            if evaluation not in after.evaluations
-        )
+        found: list[Evaluation] = []
+        for hearing, after in zip(self.hearings, self.hearings[1:], strict=False):
+            kept = {(each.draft, each.stage, each.votes) for each in after.evaluations}
+            closing = evaluations_on(hearing, hearing.drafts[-1])
+            found += [each for each in closing if (each.draft, each.stage, each.votes) not in kept]
+        return tuple(found)
 
 
 def cases(episodes: Iterable[Episode]) -> Iterator[Case]:
