@@ -38,7 +38,7 @@ person let by, and harm averted for an hour of the person beyond `ALONE`. Two pe
 tires with the rulings of one seat.
 
 Added after a first look, and for no other end than to be fair to risk, which is of the stakes: the same for answers of
-harm 3 or 4, and of harm 4 alone. All other figures of that first run came out the same again.
+harm 3 or 4, and of harm 4 alone. All figures of that first run came out the same again.
 
 Statistics. 95 % percentile intervals of a bootstrap over shifts (they are what is independent: tasks in one share a
 person's fatigue), widened for few of them, curves read anew in each resample; so an interval holds the uncertainty of
