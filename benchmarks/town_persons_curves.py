@@ -170,6 +170,12 @@ def averted(arm: str, fatigue: str, target: float) -> Statistic:
     return statistic
 
 
+def averted_between(one: Setting, other: Setting, fatigue: str) -> Statistic:
+    """Harmful answers averted for an hour of the person that the second setting takes beyond the first."""
+    harm, spent = (minus(as_run(other, fatigue, name), as_run(one, fatigue, name)) for name in ("harm", "minutes"))
+    return lambda sums: -60 * quotient(harm(sums), spent(sums))
+
+
 def minus(one: Statistic, other: Statistic) -> Statistic:
     def statistic(sums: Floats) -> Floats:
         return one(sums) - other(sums)

@@ -23,6 +23,7 @@ from town_persons_curves import (
     as_run,
     at_minutes,
     averted,
+    averted_between,
     minus,
 )
 
@@ -60,6 +61,8 @@ def sections(study: Study) -> Iterator[str]:
         yield from _fatigue(study, target)
     yield f"\n## At {MAIN} minutes, default fatigue, minus `{CHANCE}`: each seed alone\n"
     yield from _by_seed(study)
+    yield "\n## Looked up afterwards, paired\n"
+    yield from _afterwards(study)
     yield "\n## As run; fatigue: default\n"
     yield from _as_run(study, "default")
 
@@ -115,6 +118,23 @@ def _by_seed(study: Study) -> Iterator[str]:
         for arm in OTHERS
     ]
     return markdown(["", *(f"seed {seed}" for seed in seeds)], rows)
+
+
+def _afterwards(study: Study) -> Iterator[str]:
+    """Differences that the text names and the design did not list; one minus another, at so many minutes."""
+    two, one, risk = "two, disagreement", "disagreement", "risk"
+    asked = [(two, one, "harm", 80.0, fatigue) for fatigue in FATIGUES]
+    asked += [(two, one, "harm", 98.0, "default"), *((risk, one, "gravest", float(to), "default") for to in TARGETS)]
+    asked += [(one, CHANCE, name, float(MAIN), "default") for name in ("over_refusal", "withheld")]
+    rows = [
+        [f"`{first}` − `{second}`", FIGURES[name].title, f"{target:g}", fatigue, told(study, change, signed=True)]
+        for first, second, name, target, fatigue in asked
+        for change in [minus(at_minutes(first, fatigue, name, target), at_minutes(second, fatigue, name, target))]
+    ]
+    full, beyond = ARMS[one][3], ARMS[one][-1]
+    an_hour = told(study, averted_between(full, beyond, "default"))
+    rows.append([f"{named(full)} → {named(beyond)}", "harm averted an hour", "", "default", an_hour])
+    return markdown(["", "", "min", "fatigue", ""], rows)
 
 
 def _as_run(study: Study, fatigue: str) -> Iterator[str]:
