@@ -27,6 +27,8 @@ from overseer.records import Failure, Finding, Reply, Request, RuleRequest, Ruli
 if TYPE_CHECKING:
     from overseer.runs import Run
 
+JUST_NOW = 10.0
+"""Seconds for which a listing tells what budgets hold back."""
 _SUGGESTED_AMONG = 2_000
 """Among more ids than these no likely one is looked for: it would take longer than the reader."""
 
@@ -79,6 +81,8 @@ class Queue:
         """What lies in the inbox, by file: a file there never changes."""
         self._tasks: dict[str, str] = {}
         """Tasks by checkpoint, as last listed."""
+        self._held: frozenset[str] = frozenset()
+        self._listed_at = float("-inf")
 
     # -- what waits
 
@@ -99,6 +103,8 @@ class Queue:
                     riding.add(wait.task)
             found = hold_back(found, settings, reader.rulings, lying)
             self._tasks = {each.id: each.task for each in found}
+            self._held = frozenset(each.id for each in found if each.state == "held")
+            self._listed_at = time.monotonic()
             if person is not None:
                 found = free(person, found, reader.seated(sorted(riding)), self._agents)
         wanted = (each for each in found if self._agents is None or each.who in self._agents)
@@ -265,10 +271,13 @@ class Queue:
         return None
 
     def _is_held(self, checkpoint: Checkpoint) -> bool:
+        """Does no budget grant it, as the queue stood just now? What is offered stays so while reviews are counted."""
         with open_reader(self.path) as reader:
             if not reader.settings().get("budgets"):
                 return False
-        return any(each.id == checkpoint.id and each.state == "held" for each in self.listed())
+        if checkpoint.id not in self._tasks or time.monotonic() - self._listed_at > JUST_NOW:
+            self.listed()
+        return checkpoint.id in self._held
 
 
 def _seat_flaw(known: _Known, carried: str | None, person: str) -> str | None:
