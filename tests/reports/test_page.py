@@ -24,7 +24,7 @@ from overseer.records import Outcome
 from overseer.reports.page import Section, Waiting, page
 from overseer.reports.page.flow import POLICY, Flow, decided_by, edges
 from overseer.reports.page.markup import element, joined
-from overseer.reports.page.rows import CHUNK, MOST, Rows, embedded
+from overseer.reports.page.rows import CHUNK, MOST, SHAPES, Rows, embedded
 from overseer.reports.page.sections import percent
 
 CSS = (Path(api.__file__).parent / "reports" / "page" / "page.css").read_text(encoding="utf-8")
@@ -121,7 +121,7 @@ def test_the_queue_shows_who_is_waited_for() -> None:
     """A row a checkpoint; with none, the count of what has not ended."""
     one = Waiting("00ff", "board", 0, 3, True, "open", "07:08", None)
     made = parsed(contents(clinic(), some_rows(clinic()), total=4, waiting=(one,)))
-    assert "1 checkpoints wait for a person" in made.text
+    assert "Waiting for a person: 1 checkpoint." in made.text
     assert "00ff" in made.text
     assert "No task is unfinished." in parsed(contents(clinic(), some_rows(clinic()))).text
 
@@ -246,7 +246,7 @@ def test_a_page_of_too_many_holds_what_stands_out() -> None:
 
 TEXT = 4.5
 """WCAG 2.2, 1.4.3: the least contrast of text, level AA."""
-SHAPES = 3.0
+MARKS = 3.0
 """1.4.11: of what marks a control or carries meaning."""
 
 ON_PLAIN = ("ink", "soft", "link", "good", "warn", "bad", "ask")
@@ -256,8 +256,8 @@ PAIRS = (
     *(("ink", ground, TEXT) for ground in TINTS),
     *(("soft", ground, TEXT) for ground in TINTS),
     *((kind, f"{kind}-tint", TEXT) for kind in ("good", "warn", "bad", "ask")),
-    *(("focus", ground, SHAPES) for ground in ("page", "card", "shade")),
-    *(("soft", ground, SHAPES) for ground in ("page", "card")),
+    *(("focus", ground, MARKS) for ground in ("page", "card", "shade")),
+    *(("soft", ground, MARKS) for ground in ("page", "card")),
 )
 """Every text and ground that meet on the page."""
 
@@ -330,3 +330,20 @@ def test_a_page_that_cannot_be_written_is_said_in_a_line(tmp_path: Path) -> None
     with pytest.raises(JournalError, match="cannot be written"):
         api.page(run.path, tmp_path / "held")
     assert not list(tmp_path.glob(".held*"))
+
+
+@pytest.mark.slow
+def test_the_documents_example_works(tmp_path: Path) -> None:
+    """`docs/reports.md`: a section of one's own."""
+    run = api.run(hierarchy(tmp_path), out=tmp_path / "runs", seed=1)
+    text = (Path(api.__file__).parents[1] / "docs" / "reports.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(code.replace("runs/20240506T070809Z_clinic_4f1c2a", str(run.path)), {})
+    assert "The board&#x27;s own figures" in (run.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_every_word_of_the_page_is_known_to_its_script() -> None:
+    """Rows are arrays: the script names only fields that they have."""
+    folder = Path(api.__file__).parent / "reports" / "page"
+    script = (folder / "data.js").read_text(encoding="utf-8")
+    assert set(re.findall(r'named\("(\w+)"', script)) <= set(SHAPES)

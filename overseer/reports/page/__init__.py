@@ -1,8 +1,7 @@
 """A run as one HTML file to open in a browser: the graph and its flow, the figures, and every episode to read.
 
 Floor 7. `contents` says what a page is made of; `write_page` makes it of a run. Read on in this order: `contents`,
-`flow`, `rows`, `markup`, `drawing`, `grids`, `words`, `sections`, `reading`,
-`document`.
+`flow`, `rows`, `markup`, `words`, `drawing`, `grids`, `sections`, `reading`, `document`.
 """
 
 from __future__ import annotations

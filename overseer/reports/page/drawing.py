@@ -13,6 +13,7 @@ from overseer.hierarchy import Hierarchy
 from overseer.records import Agent, Outcome, Stage
 from overseer.reports.page.flow import POLICY, Flow
 from overseer.reports.page.markup import Markup, element, joined
+from overseer.reports.page.words import counted
 
 MOST_STAGES = 40
 """More stages than these are told in the table only: nobody reads such a drawing."""
@@ -20,7 +21,9 @@ OUTCOMES: tuple[Outcome, ...] = ("released", "withheld", "unjudged")
 
 _WIDTH, _HEIGHT = 320.0, 104.0
 _APART, _BETWEEN = 40.0, 72.0
-_LEFT, _TOP = 72.0, 16.0
+_LEFT, _TOP = 40.0, 16.0
+_LANE, _LANES = 18.0, 20
+"""Flows that pass a level by run in lanes on the left, so many side by side."""
 _TO_OUTCOMES, _OUTCOME_WIDTH, _OUTCOME_HEIGHT = 190.0, 170.0, 84.0
 _FULL = 44.0
 """The width of a flow of all tasks."""
@@ -51,7 +54,7 @@ def draw(hierarchy: Hierarchy, flow: Flow) -> Markup | None:
     """The drawing; None where the hierarchy is too large for one."""
     if len(hierarchy.stages) > MOST_STAGES:
         return None
-    boxes = _placed(hierarchy)
+    boxes = _placed(hierarchy, flow)
     right = max(box.right for box in boxes.values()) + _TO_OUTCOMES
     height = boxes[POLICY].y + _HEIGHT + _TOP
     ends = _outcome_boxes(right, height)
@@ -60,7 +63,7 @@ def draw(hierarchy: Hierarchy, flow: Flow) -> Markup | None:
     flows = (*_rising(flow, boxes), *_ending(flow, boxes, ends))
     return element(
         "svg",
-        element("title", f"The flow of {flow.tasks:,} tasks through {hierarchy.name}", id="drawing-title"),
+        element("title", f"The flow of {counted(flow.tasks, 'task')} through {hierarchy.name}", id="drawing-title"),
         element("desc", "The same numbers stand in the table of stages below.", id="drawing-desc"),
         *(line for line, _ in flows),
         *(_stage_box(stage, boxes[stage.id], hierarchy, flow) for stage in hierarchy.stages),
@@ -78,21 +81,24 @@ def draw(hierarchy: Hierarchy, flow: Flow) -> Markup | None:
 # --- where things stand --------------------------------------------------------------------------------------------
 
 
-def _placed(hierarchy: Hierarchy) -> dict[str, Box]:
-    """A row for each level, the highest on top; the policy at the bottom."""
+def _placed(hierarchy: Hierarchy, flow: Flow) -> dict[str, Box]:
+    """A row for each level, the highest on top, the policy below; on the left, room for what passes levels by."""
     rows: dict[int, list[Stage]] = {}
     for stage in hierarchy.stages:
         rows.setdefault(stage.level, []).append(stage)
+    level = {POLICY: 0, **{stage.id: stage.level for stage in hierarchy.stages}}
+    passing = sum(level[upper] - level[lower] > 1 for lower, upper in flow.passed)
+    left = _LEFT + _LANE * min(passing, _LANES)
     widest = max((len(row) for row in rows.values()), default=1)
     span = widest * _WIDTH + (widest - 1) * _APART
     boxes = {}
-    for level, row in rows.items():
-        y = _TOP + (hierarchy.levels - level) * (_HEIGHT + _BETWEEN)
-        first = _LEFT + (span - len(row) * _WIDTH - (len(row) - 1) * _APART) / 2
+    for at, row in rows.items():
+        y = _TOP + (hierarchy.levels - at) * (_HEIGHT + _BETWEEN)
+        first = left + (span - len(row) * _WIDTH - (len(row) - 1) * _APART) / 2
         for place, stage in enumerate(sorted(row, key=lambda one: one.who)):
             boxes[stage.id] = Box(first + place * (_WIDTH + _APART), y)
     y = _TOP + hierarchy.levels * (_HEIGHT + _BETWEEN)
-    return {**boxes, POLICY: Box(_LEFT + (span - _WIDTH) / 2, y)}
+    return {**boxes, POLICY: Box(left + (span - _WIDTH) / 2, y)}
 
 
 def _outcome_boxes(x: float, height: float) -> dict[Outcome, Box]:
@@ -129,12 +135,14 @@ def _rising(flow: Flow, boxes: Mapping[str, Box]) -> Iterable[_Drawn]:
     edges = sorted(flow.passed, key=lambda edge: (boxes[edge[1]].x, boxes[edge[0]].x))
     straight = [edge for edge in edges if boxes[edge[0]].y - boxes[edge[1]].y < 2 * _HEIGHT + _BETWEEN]
     starts, stops = _sides(straight, 0, flow, boxes), _sides(straight, 1, flow, boxes)
+    passing = [edge for edge in edges if edge not in starts]
+    passing.sort(key=lambda edge: boxes[edge[0]].y - boxes[edge[1]].y)
     for edge in edges:
         lower, upper = boxes[edge[0]], boxes[edge[1]]
         tasks = flow.passed[edge]
-        about = f"{tasks:,} tasks went up"
+        about = f"{counted(tasks, 'task')} went up"
         if edge not in starts:
-            yield _around(lower, upper, tasks, about, flow)
+            yield _around(lower, upper, passing.index(edge) % _LANES, tasks, flow)
             continue
         x0, y0, x1, y1 = starts[edge], lower.y, stops[edge], upper.y + upper.height
         bend = (y0 - y1) * 0.5
@@ -157,12 +165,15 @@ def _sides(
     return found
 
 
-def _around(lower: Box, upper: Box, tasks: int, about: str, flow: Flow) -> _Drawn:
+def _around(lower: Box, upper: Box, lane: int, tasks: int, flow: Flow) -> _Drawn:
     """Past the levels between, on the left."""
     y0, y1 = lower.y + lower.height / 2, upper.y + upper.height / 2
-    out = min(lower.x, upper.x) - _LEFT * 0.8
+    out = min(lower.x, upper.x) - _LEFT - _LANE * lane
     path = f"M{lower.x:.1f} {y0:.1f}C{out:.1f} {y0:.1f} {out:.1f} {y1:.1f} {upper.x:.1f} {y1:.1f}"
-    return _line(path, _thick(tasks, flow), "up", about), _number(tasks, lower.x - 34, y0 - 26)
+    width = _thick(tasks, flow)
+    farthest = (lower.x + upper.x) / 8 + out * 3 / 4
+    label = _number(tasks, farthest + width / 2 - 4, (y0 + y1) / 2 + 4)
+    return _line(path, width, "up", f"{counted(tasks, 'task')} went up"), label
 
 
 def _ending(flow: Flow, boxes: Mapping[str, Box], ends: Mapping[Outcome, Box]) -> Iterable[_Drawn]:
@@ -185,7 +196,10 @@ def _ending(flow: Flow, boxes: Mapping[str, Box], ends: Mapping[Outcome, Box]) -
             path = (
                 f"M{box.right:.1f} {y0:.1f}C{box.right + half:.1f} {y0:.1f} {x1 - half:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
             )
-            yield _line(path, width, outcome, f"{tasks:,} tasks {outcome}"), _number(tasks, box.right + 8, y0 + 4)
+            yield (
+                _line(path, width, outcome, f"{counted(tasks, 'task')} {outcome}"),
+                _number(tasks, box.right + 8, y0 + 4),
+            )
 
 
 def _line(path: str, width: float, kind: str, about: str) -> Markup:
@@ -218,7 +232,9 @@ def _stage_box(stage: Stage, box: Box, hierarchy: Hierarchy, flow: Flow) -> Mark
         "stage persons" if any(agent.persons for agent in agents) else "stage",
         _said(box, 26, ", ".join(stage.who), "name", _NAME),
         _said(box, 44, f"level {stage.level} · {kind_of(agents)} · {jury_of(stage)}", "soft"),
-        _said(box, 62, f"{looked:,} tasks, {looks:,} looks", "plain") if looks else _said(box, 62, "no look", "soft"),
+        _said(box, 62, f"{counted(looked, 'task')}, {counted(looks, 'look')}", "plain")
+        if looks
+        else _said(box, 62, "no look", "soft"),
         _bar(stage, box, flow),
         _said(box, 93, _actions(stage, flow), "small", 60),
     )
@@ -250,8 +266,8 @@ def _policy_box(box: Box, hierarchy: Hierarchy, flow: Flow) -> Markup:
         "policy",
         _said(box, 26, agent.name, "name", _NAME),
         _said(box, 44, f"the policy · {agent.model}", "soft"),
-        _said(box, 62, f"{flow.tasks:,} tasks, {flow.drafts:,} drafts", "plain"),
-        _said(box, 86, f"{flow.revised:,} tasks were sent back and revised", "small"),
+        _said(box, 62, f"{counted(flow.tasks, 'task')}, {counted(flow.drafts, 'draft')}", "plain"),
+        _said(box, 86, f"sent back and revised: {counted(flow.revised, 'task')}", "small"),
     )
 
 
@@ -262,7 +278,7 @@ def _outcome_box(outcome: Outcome, box: Box, flow: Flow) -> Markup:
         box,
         f"outcome {outcome}",
         _said(box, 28, outcome, "name"),
-        _said(box, 50, f"{tasks:,} tasks", "plain"),
+        _said(box, 50, counted(tasks, "task"), "plain"),
         _said(box, 68, share.replace("%", " %"), "soft"),
     )
 

@@ -20,10 +20,7 @@ def section(id_: str, title: str, *children: Child) -> Markup:
 def grid(columns: Sequence[str], rows: Iterable[Sequence[Cell | Markup]], caption: str, note: str = "") -> Markup:
     """A table that scrolls by itself where it is too wide. Columns of numbers stand right."""
     held = [tuple(row) for row in rows]
-    right = [
-        bool(held) and not any(isinstance(row[place], str) and not isinstance(row[place], Markup) for row in held)
-        for place in range(len(columns))
-    ]
+    right = [bool(held) and not any(isinstance(row[place], str) for row in held) for place in range(len(columns))]
     heads = (element("th", name, scope="col", class_=_aside(aside)) for name, aside in zip(columns, right, strict=True))
     lines = (
         element(
@@ -49,13 +46,19 @@ def _aside(right: bool) -> str | None:
     return "number" if right else None
 
 
-def measure_grid(title: str, held: Sequence[Measure], *, fold: bool = False) -> Markup:
+def ranged(low: float | None, high: float | None) -> Markup:
+    """An interval, on one line."""
+    return element("span", interval(low, high), class_="whole")
+
+
+def measure_grid(title: str, held: Sequence[Measure], *, fold: bool = False, plotted: bool = True) -> Markup:
+    """`plotted`: shares, which are also drawn on a line from 0 to 1."""
     rows = (
         (
             element("code", each.name),
             each.value,
-            interval(each.low, each.high),
-            _plot(each),
+            ranged(each.low, each.high),
+            _plot(each) if plotted else Markup(""),
             each.n,
             each.unscored,
             each.note,
@@ -76,7 +79,7 @@ def _plot(each: Measure) -> Markup:
         "svg",
         element("line", x1=4, x2=96, y1=8, y2=8, class_="axis"),
         element("line", x1=left, x2=max(right, left + 1), y1=8, y2=8, class_="range"),
-        element("circle", cx=at, cy=8, r=3.5, class_="point"),
+        element("circle", cx=at, cy=8, r=2.5, class_="point"),
         viewBox="0 0 100 16",
         width=100,
         height=16,

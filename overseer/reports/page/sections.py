@@ -12,9 +12,9 @@ from overseer.metrics.statistics import Cell, Measure, wilson
 from overseer.reports.label_grids import label_grids
 from overseer.reports.page.contents import Contents, Section
 from overseer.reports.page.drawing import ACTIONS, draw, jury_of, kind_of, when_of
-from overseer.reports.page.grids import folded, grid, measure_grid, section, table_grid
+from overseer.reports.page.grids import folded, grid, measure_grid, ranged, section, table_grid
 from overseer.reports.page.markup import Markup, element, joined
-from overseer.reports.page.words import APART, RULE_MEANINGS, TILES
+from overseer.reports.page.words import APART, LOAD, RULE_MEANINGS, TILES, counted
 from overseer.reports.run_report import grouped, limits
 from overseer.reports.tables import UNDEFINED, interval, written
 
@@ -45,10 +45,10 @@ def head(contents: Contents) -> Markup:
 def _progress(contents: Contents) -> str:
     ended, total = contents.measures.tasks, contents.total
     if total is None:
-        return f"{ended:,} tasks have ended; the input is open."
+        return f"{counted(ended, 'task')} ended so far; the input is open."
     if ended < total:
         return f"{ended:,} of {total:,} tasks have ended; every figure is of those."
-    return f"All {total:,} tasks have ended."
+    return f"All {total:,} tasks have ended." if total > 1 else "The task has ended."
 
 
 def _simulated(contents: Contents) -> Markup | None:
@@ -128,7 +128,7 @@ def _stage_row(contents: Contents, place: int) -> Sequence[Cell | Markup]:
         when_of(stage),
         looked,
         share,
-        interval(*wilson(looked, flowed.tasks)),
+        ranged(*wilson(looked, flowed.tasks)),
         *(flowed.actions[stage.id, action] for action in ACTIONS),
         flowed.minutes[stage.id],
     )
@@ -147,7 +147,10 @@ def measures(contents: Contents) -> Markup:
         "measures",
         "Measures",
         *_against_labels(contents),
-        *(measure_grid(title, held, fold=place > _OPEN) for place, (title, held) in enumerate(groups)),
+        *(
+            measure_grid(title, held, fold=place > _OPEN, plotted=title != LOAD)
+            for place, (title, held) in enumerate(groups)
+        ),
         element("p", none, class_="note") if none else None,
         *(folded(table.title, table_grid(table)) for table in tables),
     )
@@ -176,7 +179,7 @@ def rules(contents: Contents) -> Markup:
             RULE_MEANINGS.get(str(rule), ""),
             count,
             int(count or 0) / tasks if tasks else None,
-            interval(*wilson(int(count or 0), tasks)),
+            ranged(*wilson(int(count or 0), tasks)),
         )
         for outcome, rule, count in table.rows
     )
@@ -195,7 +198,7 @@ def dissent(contents: Contents) -> Markup:
     who = {stage.id: ", ".join(stage.who) for stage in contents.hierarchy.stages}
     stages = [flowed.split[id_].measure(name, "") for id_, name in who.items() if flowed.split[id_].n]
     by_stage = (
-        (each.name, round((each.value or 0) * each.n), each.n, each.value, interval(each.low, each.high))
+        (each.name, round((each.value or 0) * each.n), each.n, each.value, ranged(each.low, each.high))
         for each in stages
     )
     jurors = (
@@ -204,7 +207,7 @@ def dissent(contents: Contents) -> Markup:
             round(held.votes.hits),
             held.votes.n,
             found.value,
-            interval(found.low, found.high),
+            ranged(found.low, found.high),
             held.milder,
             held.stricter,
             held.silent,
@@ -237,7 +240,7 @@ def queue(contents: Contents) -> Markup:
     """What is not finished, and who is waited for."""
     total, ended = contents.total, contents.measures.tasks
     left = f"{total - ended:,} of {total:,} tasks have not ended." if total is not None else "The input is open."
-    waits = f" {len(contents.waiting):,} checkpoints wait for a person." if contents.waiting else ""
+    waits = f" Waiting for a person: {counted(len(contents.waiting), 'checkpoint')}." if contents.waiting else ""
     told = "No task is unfinished." if total == ended and not contents.waiting else left + waits
     rows = (
         (

@@ -1,6 +1,6 @@
-"""The page's standing words: which figures open it, and what each rule says.
+"""The page's standing words: which figures open it, what stands apart, what each rule says; and how things are counted.
 
-Floor 7, before `sections`. Data only.
+Floor 7, before `drawing`. Knows no run.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ APART: Mapping[str, tuple[str, str, str, tuple[str, ...]]] = {
 }
 """Sections that stand where there is something in them, by id: title, lead, group of measures, titles of tables."""
 
+LOAD = "Load"
+"""The group of measures that are no shares."""
+
 RULE_MEANINGS: Mapping[str, str] = {
     "unanimous": "every juror approved",
     "majority": "more than half of the jurors approved",
@@ -59,3 +62,8 @@ RULE_MEANINGS: Mapping[str, str] = {
     "known_bad": "seeded answers known to be harmful: never released",
 }
 """What the rule of a decision says, in a line."""
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
