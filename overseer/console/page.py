@@ -148,7 +148,7 @@ def _vote(evaluation: Evaluation, vote: Vote, numbers: Numbered, folded: bool) -
             assert_never(vote.answer)
     if vote.cast != verdict and (verdict, vote.cast) != ("modify", "revise"):
         line.append(f", counted as {vote.cast}")
-    if vote.cast not in (evaluation.decision.action, "abstain", "failure"):
+    if vote.cast not in ("abstain", "failure") and any(vote is other for other in dissent(evaluation)):
         line.append("  DISSENT", "bold")
     yield line
     if reason:
