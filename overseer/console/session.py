@@ -119,7 +119,8 @@ class _Sitting:
                 visit = self.visits[checkpoint.look] = Visit(self.queue, self.person, shown)
             visit.shown = shown
             self.passed.discard(checkpoint.look)
-            waiting = sum(each.look not in self.passed for each in self._list if each.look != checkpoint.look)
+            others = (each for each in self._list if each.look != checkpoint.look and not self._is_ruled(each))
+            waiting = sum(each.look not in self.passed for each in others)
             how = visit.hear(self.at, self.message, waiting, bool(self.trail), self.order)
         self.message = visit.message
         if visit.ruled is not None:
