@@ -42,6 +42,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
     return code, err
 
 
+@pytest.mark.slow
 def test_an_appeal_is_left_and_heard_on_resume(capsys: pytest.CaptureFixture[str], made: Path) -> None:
     """It says its id, who hears it and how; resumed, it is an episode, a figure, and no change of the old record."""
     before, figures = lines(made), api.report(made)
@@ -85,6 +86,7 @@ def test_the_same_appeal_twice_is_one(capsys: pytest.CaptureFixture[str], made: 
     assert len(inbox.names(made)) == 1
 
 
+@pytest.mark.slow
 def test_an_appeal_may_be_appealed(capsys: pytest.CaptureFixture[str], made: Path) -> None:
     """By the task's id or the appeal's: what was heard last is heard again."""
     first = ids(made)[0]
@@ -139,6 +141,27 @@ def test_hostile_words_reach_no_terminal_raw(capsys: pytest.CaptureFixture[str],
     assert opened.appeal.because == "\x1b[2J\u202eevil"
     code, err = said(capsys, str(made), f"{first}\x1b[2J", "--because", "x")
     assert (code, "\x1b" in err) == (1, False)
+
+
+@pytest.mark.slow
+def test_a_person_hears_an_appeal_at_the_queue(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """It waits like any checkpoint, is shown with why somebody appealed, and ends with the ruling."""
+    text = TWO.replace("{by: sim/human, persons: 1}", "{persons: 1}")
+    run = api.run(hierarchy(tmp_path, text), out=tmp_path / "runs", seed=1).path
+    first = ids(run)[0]
+    said(capsys, str(run), first, "--because", "It was right, \x1b[2J and I say so.")
+    assert dispatch(["resume", str(run), "--ui", "plain"]) == 5
+    capsys.readouterr()
+    assert dispatch(["review", str(run), "list", "--ui", "json"]) == 0
+    (waiting,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert dispatch(["review", str(run), "show", waiting["id"]]) == 0
+    page = capsys.readouterr().out
+    assert "It was right, \\x1b[2J and I say so." in page
+    decided = ["review", str(run), "decide", waiting["id"], "reject", "--as", "ida", "--note", "no"]
+    assert dispatch(decided) == 0
+    assert dispatch(["resume", str(run), "--ui", "plain"]) == 0
+    heard = next(each for each in api.read(run).episodes() if each.id == f"{first}/appeal/1")
+    assert (heard.outcome, heard.rule) == ("withheld", "reject")
 
 
 def test_the_interface_takes_a_run(made: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -403,6 +404,49 @@ def test_random_appeals_end_as_the_checker_says() -> None:
     outcomes = ("released", "withheld", "unjudged")
     assert {f"{before} → {after}" for before in outcomes for after in outcomes} <= seen.keys()
     print(f"{seen.total()} random appeals agree with the checker: {dict(seen.most_common())}")
+
+
+def enumerated(answers: tuple[str, ...]) -> Counter[str]:
+    """Every way through a court of three and an appeal to each of its stages, one answer an agent and hearing."""
+    over = hierarchy(COURT | {"rounds": 0})
+    seen: Counter[str] = Counter()
+    ways: set[object] = set()
+    for said in product(answers, repeat=3):
+        first = drive(over, court(*said))
+        before = tuple(first.decisions())
+        if before in ways:  # whoever is not asked may say what they like
+            continue
+        ways.add(before)
+        for stage, again in product(("critic", "lead", "board"), product(answers, repeat=3)):
+            heard = hear(over, first.episode, court(*again), stage)
+            if (way := (before, stage, tuple(heard.decisions()))) in ways:
+                continue
+            ways.add(way)
+            checked(COURT | {"rounds": 0}, first, (stage, heard))
+            spoke = {each.stage for each in heard.episode.evaluations}
+            assert {each.stage for each in first.episode.evaluations} <= spoke, "nobody's word is passed over"
+            top = max(heard.episode.evaluations, key=lambda each: each.level)
+            assert (heard.episode.outcome == "released") == (top.decision.action == "approve")
+            seen[f"{first.episode.outcome} → {heard.episode.outcome}"] += 1
+    return seen
+
+
+def court(critic: str, lead: str, board: str) -> Callable[[Request], Any]:
+    """Who says what."""
+    return script(critic=says(critic), lead=says(lead), board=rules(board))
+
+
+def test_every_way_through_a_small_court() -> None:
+    """Approvals and rejections alone, quickly."""
+    assert enumerated(("approve", "reject")).total() == 4 * (2 + 2 + 2 * 2)
+
+
+@pytest.mark.slow
+def test_every_way_through_a_court() -> None:
+    """All verdicts: released only where the highest who spoke approves, and nobody's word is lost."""
+    seen = enumerated(("approve", "revise", "reject", "escalate"))
+    assert seen.total() > 2_000
+    print(f"{seen.total()} ways through a court and an appeal: {dict(seen.most_common())}")
 
 
 def test_the_audit_key_is_all_the_chance_there_is() -> None:
