@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from unicodedata import category
@@ -17,6 +18,7 @@ from page_driver import clinic, contents, parsed, some_rows, stage
 from small_files import SPENT, hierarchy
 
 from overseer import api
+from overseer.checkpoints import Queue
 from overseer.cli import dispatch
 from overseer.errors import JournalError
 from overseer.metrics.statistics import Measure, Table
@@ -24,6 +26,7 @@ from overseer.records import Outcome
 from overseer.reports.page import Section, Waiting, page
 from overseer.reports.page.flow import POLICY, Flow, decided_by, edges
 from overseer.reports.page.markup import element, joined
+from overseer.reports.page.reading import read_contents
 from overseer.reports.page.rows import CHUNK, MOST, SHAPES, Rows, embedded
 from overseer.reports.page.sections import percent
 
@@ -346,4 +349,40 @@ def test_every_word_of_the_page_is_known_to_its_script() -> None:
     """Rows are arrays: the script names only fields that they have."""
     folder = Path(api.__file__).parent / "reports" / "page"
     script = (folder / "data.js").read_text(encoding="utf-8")
-    assert set(re.findall(r'named\("(\w+)"', script)) <= set(SHAPES)
+    assert set(re.findall(r'(?:named|add)\("(\w+)"', script)) <= set(SHAPES)
+
+
+# --- people --------------------------------------------------------------------------------------------------------
+
+BOARD = Path(api.__file__).parents[1] / "hierarchies" / "review_board.yaml"
+
+
+@pytest.mark.slow
+def test_a_run_that_waits_shows_its_queue_and_gives_no_trap_away(tmp_path: Path) -> None:
+    """Checkpoints are there; of answers known to be harmful nothing is, nor of what tells them from the rest."""
+    settings = ["tasks.town.count=30", "known_bad.rate=0.2"]
+    run = api.run(BOARD, out=tmp_path, seed=1, overrides=settings)
+    waits = Queue(run.path).listed()
+    traps = run.source.known_bad
+    assert {each.task for each in waits} & set(traps)
+    html = api.page(run.path).path.read_text(encoding="utf-8")
+    assert all(each.id in html for each in waits)
+    assert not any(json.dumps(answer)[1:-1] in html for answer in traps.values())
+    assert not any(f'"{trap}"' in html or f">{trap}<" in html for trap in traps)
+    assert "mandatory" not in html
+
+
+@pytest.mark.slow
+def test_appeals_can_be_read_beside_the_tasks(tmp_path: Path) -> None:
+    """An episode of its own in the list, whose words stand in it; the section counts it, and no other figure does."""
+    run = api.run(hierarchy(tmp_path), out=tmp_path / "runs", seed=1)
+    task = next(run.episodes()).task.id
+    api.appeal(run, task, "It was <b>right</b>.", by="Olga")
+    run = api.resume(run.path)
+    made = read_contents(run, datetime(2024, 5, 6, tzinfo=UTC))
+    assert made.measures.tasks == 6
+    shared = json.loads(made.rows.blocks()[0])
+    texts = shared["texts"]
+    assert [texts[line[0]] for line in shared["lines"]][6:] == [f"{task}/appeal/1"]
+    assert "It was <b>right</b>." in texts
+    assert "#appeals" in [tag.attributes.get("href") for tag in parsed(made).tags]

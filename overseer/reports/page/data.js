@@ -133,7 +133,7 @@ function evaluationOf(row, text, finding) {
 function answerOf(row, text, finding) {
   const answer = named(row[0], row);
   answer.findings = (answer.findings || []).map(finding);
-  for (const name of ["reason", "person", "note", "text", "detail"]) {
+  for (const name of ANSWER_TEXTS) {
     if (answer[name] !== undefined) answer[name] = text(answer[name]);
   }
   return answer;
@@ -166,29 +166,29 @@ function haystack(number) {
   return haystacks.get(number);
 }
 
+const ANSWER_TEXTS = ["reason", "person", "note", "text", "detail"];
+
+// The numbers of an episode's texts.
 function textsIn(episode, into) {
-  const findings = (rows) => rows.forEach((row) => into.add(row[0]).add(row[2]));
-  episode.messages.forEach((row) => into.add(row[1]));
-  for (const row of [...episode.drafts, ...episode.samples]) into.add(row[1]).add(row[2]);
-  for (const held of episode.evaluations) {
-    const evaluation = named("evaluation", held);
-    into.add(evaluation.rule);
-    for (const row of evaluation.votes) {
-      const vote = named("vote", row);
-      const answer = named(vote.answer[0], vote.answer);
-      into.add(vote.juror);
-      for (const name of ["reason", "person", "note", "text", "detail"]) {
-        if (answer[name] !== undefined && answer[name] !== null) into.add(answer[name]);
-      }
-      findings(answer.findings || []);
+  const add = (shape, rows, ...names) => {
+    for (const row of rows) {
+      const held = named(shape, row);
+      for (const name of names) [held[name]].flat().forEach((number) => into.add(number));
+    }
+  };
+  add("message", episode.messages, "text");
+  add("draft", [...episode.drafts, ...episode.samples], "text", "author");
+  add("evaluation", episode.evaluations, "rule");
+  for (const row of episode.evaluations) {
+    const { votes } = named("evaluation", row);
+    add("vote", votes, "juror");
+    for (const vote of votes) {
+      const { answer } = named("vote", vote);
+      add(answer[0], [answer], ...ANSWER_TEXTS.filter((name) => shared.shapes[answer[0]].includes(name)));
+      add("finding", named(answer[0], answer).findings || [], "principle", "evidence");
     }
   }
-  for (const row of [episode.first, episode.last]) {
-    if (row !== null) {
-      const grade = named("grade", row);
-      [...grade.violations, ...grade.spirit].forEach((number) => into.add(number));
-    }
-  }
+  add("grade", [episode.first, episode.last].filter(Boolean), "violations", "spirit");
 }
 
 // The places of the episodes that hold the words, in any of their texts or in their id.
