@@ -15,6 +15,7 @@ from rich.text import Text
 
 from overseer.checkpoints import Checkpoint, Shown
 from overseer.console.marks import Numbered, marked, numbered
+from overseer.judgement import dissent
 from overseer.records import Critique, Evaluation, Failure, Finding, RuleRequest, Ruling, Strike, Vote
 from overseer.reports.safe import safe, safe_lines
 
