@@ -1,4 +1,4 @@
-"""A command in a terminal of its own, as a person has it: what it shows is awaited, in bounded time; keys are pressed."""
+"""A command in a terminal of its own, as a person has it: what it shows is awaited, keys are pressed."""
 
 from __future__ import annotations
 
