@@ -216,8 +216,8 @@ READ_EVERYTHING = """(() => {
 def test_no_text_acts_on_the_page(browser: Browser, server: Counting, tmp_path: Path, protected: bool) -> None:
     """Everything opened, read and searched: nothing runs, nothing is fetched, no element is there that is not ours.
 
-    With its policy the page is not even held back by it: text that never becomes markup violates nothing. A fifth of the
-    texts are tried; with OVERSEER_FULL=1 in the environment, all.
+    With its policy the page is not even held back by it: text that never becomes markup violates nothing. A fifth of
+    the texts are tried; with OVERSEER_FULL=1 in the environment, all.
     """
     count = COUNT if FULL else COUNT // 5
     texts = list(payloads(count, server.host))
