@@ -96,7 +96,7 @@ def test_the_page_says_it_all_without_a_script() -> None:
     made = parsed(contents(clinic(), some_rows(clinic()), total=5))
     for said in (
         *("3 of 5 tasks have ended", "The flow of tasks", "ann, bob", "Rules", "no_majority", "Dissent"),
-        *("2 of 5 tasks have not ended", "Episodes", "What these figures do not show", "n = 3"),
+        *("2 of 5 tasks have not ended", "Episodes", "What these figures do not show", "n\u00a0=\u00a03"),
     ):
         assert said in made.text
 

@@ -64,9 +64,9 @@ def _tile(found: Measure | None, title: str, about: str) -> Markup | None:
     if found.value is None or not found.n:
         value, rest = UNDEFINED, "nothing to count, or no truth that tells"
     elif found.name in _RATES:
-        value, rest = percent(found.value), f"{_percents(found)} · n = {found.n:,}"
+        value, rest = percent(found.value), f"{_percents(found)} · n\u00a0=\u00a0{found.n:,}"
     else:
-        value, rest = written(found.value), f"{interval(found.low, found.high)} · n = {found.n:,}"
+        value, rest = written(found.value), f"{interval(found.low, found.high)} · n\u00a0=\u00a0{found.n:,}"
     unscored = f" · {found.unscored:,} unscored" if found.unscored and found.n else ""
     return element(
         "div",
