@@ -1,6 +1,6 @@
 """What a model answered, as a value or a `Failure`: step 5 of the walk, on the way in. Total: it never raises.
 
-A verdict is the whole message, normally finished, in one of two closed forms (`Dialect`). Nothing is searched for: a
+A verdict is the whole message, normally finished, in a closed form for each `Dialect`. Nothing is searched for: a
 text that holds a verdict and more is no verdict. That is what makes a verdict unforgeable by a draft that a judge
 echoes: in an object whose keys are closed and stand once, the judge's own `verdict` cannot be outvoted or outlived by
 another, and a word that must be the whole message leaves no room for a second one. A model that is persuaded is
@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from typing import Literal, TypeVar, assert_never, get_args
 
 from overseer.errors import Malformed
-from overseer.prompts.render import Dialect
+from overseer.prompts.dialects import Dialect
+from overseer.prompts.short_replies import read_short
 from overseer.prompts.strict import load_json, plain, shown
 from overseer.records import (
     MUST_NOT_STAND,
@@ -129,10 +130,12 @@ def _read(request: Request, text: str, dialect: Dialect) -> ReplyValue:
     match request:
         case DraftRequest() | ReviseRequest():
             return _text(text)
-        case AssessRequest():
-            return _context(request, text)
         case RuleRequest():
             return _ruling(request, text)
+        case _ if dialect == "short":
+            return read_short(request, text)
+        case AssessRequest():
+            return _context(request, text)
         case CritiqueRequest():
             return _critique(request, text) if dialect == "json" else _bare_verdict(text)
         case CompareRequest():

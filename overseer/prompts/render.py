@@ -11,9 +11,9 @@ until it is asked for a revision, and then not who reviewed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from overseer.prompts.dialects import Dialect, Prompt
 from overseer.prompts.material import (
     appealed,
     conversation,
@@ -23,6 +23,7 @@ from overseer.prompts.material import (
     rulebook,
     said_before,
 )
+from overseer.prompts.short import render_short
 from overseer.records import (
     AssessRequest,
     CompareRequest,
@@ -34,22 +35,13 @@ from overseer.records import (
     RuleRequest,
 )
 
-Dialect = Literal["json", "word"]
-"""How a reviewer answers. `json`: one JSON object. `word`: the message is one word and nothing else, for models too
-small for JSON; it carries no findings and no confidence. An assessment takes four values, and is JSON in both."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What is sent to a model. `temperature` 0 for those who judge, 1 for those who write."""
-
-    messages: tuple[Message, ...]
-    max_tokens: int
-    temperature: float
-
 
 def render(request: Request, dialect: Dialect = "json") -> Prompt:
     """The prompt of a request."""
+    if dialect == "short":
+        if not isinstance(request, DraftRequest | RuleRequest):
+            return render_short(request)
+        dialect = "json"  # a draft is asked for in the task's own words; no model is asked to rule
     match request:
         case AssessRequest():
             return assess(request)
@@ -101,7 +93,7 @@ def draft(request: DraftRequest) -> Prompt:
     return Prompt(messages=request.task.messages, max_tokens=1024, temperature=1.0)
 
 
-def critique(request: CritiqueRequest, dialect: Dialect) -> Prompt:
+def critique(request: CritiqueRequest, dialect: Literal["json", "word"]) -> Prompt:
     """Review a draft."""
     verdicts = _VERDICTS if request.may_revise else _VERDICTS_WITHOUT_REVISION
     words = " | ".join(f'"{word}"' for word in verdicts)
@@ -197,7 +189,7 @@ Write the revised answer to the request. Your whole message is the answer: nothi
     )
 
 
-def compare(request: CompareRequest, dialect: Dialect) -> Prompt:
+def compare(request: CompareRequest, dialect: Literal["json", "word"]) -> Prompt:
     """Which of two drafts is better?"""
     match dialect:
         case "json":

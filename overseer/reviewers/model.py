@@ -26,7 +26,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     dialect: Dialect = "json"
-    """`json`, or `word` for models too small for JSON: no findings, no confidence."""
+    """`json`; `word` for models too small for JSON: no findings, no confidence; `short` for models trained in it."""
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Tokens of a reply at most; null: what each prompt says."""
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None

@@ -118,7 +118,7 @@ class LineSpec(_Strict):
     context: AssessmentSpec | None = None
     raw: str | None = None
     finish: Literal["stop", "length", "other"] = "stop"
-    dialect: Literal["json", "word"] = "json"
+    dialect: Literal["json", "word", "short"] = "json"
     fails: FailureKind | None = None
     replays: Literal[True] | None = None
     waits: Literal[True] | None = None

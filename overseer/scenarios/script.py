@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal, assert_never
 
 from overseer.errors import OverseerError
-from overseer.prompts import parse
+from overseer.prompts.parse import parse
 from overseer.records import (
     AssessRequest,
     CompareRequest,
