@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import signal
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -231,9 +232,7 @@ def _cells(each: Checkpoint) -> tuple[Cell, ...]:
 
 
 def _when(at: float | None) -> str | None:
-    from datetime import UTC, datetime
-
-    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
 
 def _finding(said: str) -> Finding:

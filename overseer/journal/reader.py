@@ -152,17 +152,18 @@ class Reader:
 
 _WAITS = """
 SELECT seq, task, body, EXISTS (
-    SELECT 1 FROM events AS other WHERE other.task = asked.task AND other.kind = 'ruling'
+    SELECT 1 FROM events AS other WHERE other.task = asked.task AND +other.kind = 'ruling'
     AND json_extract(other.body, '$.stage') = json_extract(asked.body, '$.stage')
 ) FROM events AS asked WHERE kind = 'wait' AND NOT EXISTS (
-    SELECT 1 FROM events AS answer WHERE answer.task = asked.task AND answer.kind = 'ruling'
+    SELECT 1 FROM events AS answer WHERE answer.task = asked.task AND +answer.kind = 'ruling'
     AND json_extract(answer.body, '$.reply.request') = json_extract(asked.body, '$.request')
 ) ORDER BY seq
 """
+"""`+` keeps SQLite from looking through all rulings for each wait: those of its task are few."""
 
 _SEATED = """
 SELECT json_extract(body, '$.reply.request'), json_extract(body, '$.reply.ruling.person') FROM events
-WHERE kind = 'ruling' AND task IN ({})
+WHERE +kind = 'ruling' AND task IN ({})
 """
 _ASKED_TOGETHER = 500
 
