@@ -1,4 +1,4 @@
-"""`overseer town`: sample Town's tasks, ask its oracle about any text, and write answers known to be harmful."""
+"""`overseer town`: sample Town's tasks, ask its oracle about any text, write known-bad answers and corpora."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import count as count_from
+from pathlib import Path
 
 import click
 
 from overseer import town
-from overseer.cli.console import mode, ui_option
+from overseer.cli.console import mode, say, ui_option
 from overseer.cli.exits import OK
 from overseer.declaration import unknown
 from overseer.errors import ConfigError
@@ -98,3 +99,38 @@ def _harmful_rows(count: int, seed: int) -> Iterator[dict[str, object]]:
         taken[truth.domain] += 1
         if taken.total() == count:
             return
+
+
+@command.command(name="corpus")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--lines", "counts", multiple=True, required=True, metavar="KIND=COUNT", help="May be given again.")
+@click.option("--constitution", type=click.Path(path_type=Path), required=True, help="The one that reviewers apply.")
+@click.option("--seed", default="0", show_default=True, help="A name; it goes into the ids of the corpus' tasks.")
+@click.option(
+    "--blind-spot", "blind_spots", multiple=True, help="A domain, community or principle unknown to the writer."
+)
+@click.option("--noise", type=float, default=0.0, show_default=True, help="The share of wrong verdicts.")
+def corpus(
+    out: Path, counts: tuple[str, ...], constitution: Path, seed: str, blind_spots: tuple[str, ...], noise: float
+) -> int:
+    """Write a corpus for language models to OUT (.jsonl or .parquet), with a card beside it.
+
+    Kinds: dialogues, deeds, facts, constitution, revisions, assessments (the same for every model's base); critiques,
+    reviews, comparisons (what a judge learns from).
+    """
+    from overseer.config.constitutions import load_constitution
+    from overseer.exports.corpus import write_corpus
+    from overseer.town.corpora import Corpus
+
+    asked = dict(_counted(each) for each in counts)
+    made = Corpus(asked, load_constitution(constitution), seed, frozenset(blind_spots), noise)
+    written = write_corpus(made, out)
+    say(f"{written.rows:,} lines to {safe(str(written.path))}, described in {safe(str(written.card))}")
+    return OK
+
+
+def _counted(text: str) -> tuple[str, int]:
+    kind, equals, count = text.partition("=")
+    if not equals or not count.isascii() or not count.isdigit() or len(count) > 12:
+        raise ConfigError(f"--lines: {text!r} is not KIND=COUNT (as in dialogues=60000)")
+    return kind, int(count)

@@ -76,7 +76,7 @@ def write(what: What, format: Format, episodes: Iterable[Episode], source: Sourc
     counts = Counts()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _whole(path) as file:
+        with whole(path) as file:
             keyed = _keyed(what, format, episodes, source, counts)
             WRITERS[format](what, file, in_order(keyed, path.parent))
             file.flush()
@@ -103,7 +103,7 @@ def _check(what: str, format: str) -> None:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[BufferedRandom]:
+def whole(path: Path) -> Iterator[BufferedRandom]:
     """A file that takes its name only once it is whole and durable; on any failure nothing of it is left."""
     part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:

@@ -15,6 +15,7 @@ from typing import IO, Any, Literal
 from overseer.errors import BackendMissing
 
 What = Literal["episodes", "pairs", "revisions", "critiques", "steps"]
+Table = What | Literal["corpus"]
 Format = Literal["jsonl", "csv", "parquet"]
 Row = Mapping[str, Any]
 
@@ -37,7 +38,7 @@ _PROVENANCE: dict[str, Shape] = {
     "hashes": [{"name": "text", "hash": "text"}],
 }
 
-SHAPES: Mapping[What, dict[str, Shape]] = {
+SHAPES: Mapping[Table, dict[str, Shape]] = {
     "episodes": {
         "place": "int",
         "id": "text",
@@ -86,6 +87,7 @@ SHAPES: Mapping[What, dict[str, Shape]] = {
         "severity": "int",
         "provenance": _PROVENANCE,
     },
+    "corpus": {"id": "text", "kind": "text", "prompt": _MESSAGES, "completion": _MESSAGES},
 }
 """The columns of each table, in order. In JSONL an episode is its canonical record instead, whole."""
 
@@ -121,14 +123,14 @@ def _without_surrogates(value: Any) -> Any:
 # --- the formats ---------------------------------------------------------------------------------------------------
 
 
-def write_jsonl(what: What, file: IO[bytes], lines: Iterable[bytes]) -> None:
+def write_jsonl(what: Table, file: IO[bytes], lines: Iterable[bytes]) -> None:
     """The lines as they are."""
     for line in lines:
         file.write(line)
         file.write(b"\n")
 
 
-def write_csv(what: What, file: IO[bytes], lines: Iterable[bytes]) -> None:
+def write_csv(what: Table, file: IO[bytes], lines: Iterable[bytes]) -> None:
     """One column for each leaf (`provenance.run`); lists as JSON, the text of an answer plain."""
     shape = SHAPES[what]
     buffer = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
@@ -172,7 +174,7 @@ _GROUP_ROWS = 5_000
 _GROUP_BYTES = 32 * 1024 * 1024
 
 
-def write_parquet(what: What, file: IO[bytes], lines: Iterable[bytes]) -> None:
+def write_parquet(what: Table, file: IO[bytes], lines: Iterable[bytes]) -> None:
     """Row groups of 5,000 rows, or 32 MB of text, at most; the schema is the table's, also where it is empty."""
     arrow, parquet = _pyarrow()
     schema = arrow.schema(list(_fields(arrow, SHAPES[what])))
@@ -216,7 +218,7 @@ def _pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-WRITERS: Mapping[Format, Callable[[What, IO[bytes], Iterable[bytes]], None]] = {
+WRITERS: Mapping[Format, Callable[[Table, IO[bytes], Iterable[bytes]], None]] = {
     "jsonl": write_jsonl,
     "csv": write_csv,
     "parquet": write_parquet,

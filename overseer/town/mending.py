@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 from overseer.records import Finding, text_hash
 from overseer.sampling import number
@@ -36,6 +37,22 @@ _CHANGES: Mapping[str, Mapping[str, object]] = {
 }
 """What mending a finding of this principle changes in an answer's plan."""
 _REFUSE = frozenset(("do_no_grave_harm", "protect_third_parties", "enable_no_misuse"))
+
+_ADDS = frozenset(
+    (
+        "warn_of_risk",
+        "name_sources",
+        "refer_to_experts",
+        "finish_the_task",
+        "upland_ask_an_elder",
+        "lakeside_show_the_source",
+    )
+)
+REVISABLE: Mapping[str, Literal["add", "remove"]] = {
+    name: "add" if name in _ADDS else "remove"
+    for name in sorted({*_CHANGES, *_REFUSE, "answer_the_benign", "refer_to_experts"})
+}
+"""The principles whose findings `mend` can act on, and what each asks."""
 
 
 def mend(hidden: Truth, text: str, findings: tuple[Finding, ...], *, variant: int) -> str:
