@@ -131,19 +131,18 @@ class Work:
         import torch
 
         if self.settings.precision == "auto":
-            return self.state.device.type == "cuda" and torch.cuda.is_bf16_supported()
+            return bool(self.state.device.type == "cuda" and torch.cuda.is_bf16_supported())
         return self.settings.precision == "bf16"
 
     def trained(
         self,
-        trainer: str,
         model: Any,
         table: Sequence[Mapping[str, Any]],
         weights: Sequence[float] | None,
         prepare: Callable[[Any], None] = lambda _: None,
         **options: Any,
     ) -> tuple[Any, int]:
-        """The model as the trainer of this name leaves it, and after how many updates. `weights`: draw rows by them.
+        """The model as the stage's trainer leaves it, and after how many updates. `weights`: draw rows by them.
 
         `prepare` is shown the trainer before it starts; `options` go to its configuration.
         """
@@ -157,13 +156,14 @@ class Work:
         if weights is not None:
             rows, epochs = rows.select(drawn(weights, epochs, self.settings.seed)), 1.0
         main = self.state.is_main_process
-        made = getattr(trl_trainers, trainer)(
+        trainer, config = trl_trainers.TRAINERS[self.stage]
+        made = trainer(
             model=model,
-            args=getattr(trl_trainers, f"{trainer}Config")(**self._arguments(epochs), **options),
+            args=config(**self._arguments(epochs), **options),
             train_dataset=rows,
             processing_class=self.opened.tokenizer,
             peft_config=_adapters(self.settings.lora, self.stage),
-            **({"data_collator": trl_trainers.Weighing(self.pad)} if trainer == "Reward" else {}),
+            **({"data_collator": trl_trainers.Weighing(self.pad)} if self.stage == "rm" else {}),
         )
         prepare(made)
         with Log(self.folder if main else None, 0) as log:

@@ -35,7 +35,7 @@ class Lora(Knobs):
 
     rank: Count = 16
     """Columns of each adapter: more of them learn more, and cost more."""
-    alpha: Positive = 32.0
+    alpha: Count = 32
     """An adapter counts alpha / rank."""
     dropout: Share = 0.0
     """Of an adapter's inputs, while training."""

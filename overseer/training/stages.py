@@ -53,7 +53,7 @@ def sft(
             for _, ((ids, start),) in rows.learned
         ]
         weights = [row.weight for row, _ in rows.learned] if settings.weights == "sample" else None
-        policy, updates = at.trained("Sft", policy, table, weights)
+        policy, updates = at.trained(policy, table, weights)
         after = held_out.nll(held_out.log_probabilities(policy, held, at.pad, at.micro), held, asked)
         figures = {"nll": after, "nll_before": before} if held else {}
         return at.saved(policy, rows, updates, figures, command)
@@ -89,7 +89,7 @@ def reward_model(
         def held_to(trainer: Any) -> None:
             trainer.score_penalty = settings.score_penalty
 
-        judge, updates = at.trained("Reward", judge, table, weights, held_to)
+        judge, updates = at.trained(judge, table, weights, held_to)
         figures = {}
         if rows.held:
             both = [ids for _, tokens in rows.held for ids, _ in tokens]
@@ -123,7 +123,6 @@ def dpo(
         before = held_out.log_probabilities(policy, held, at.pad, at.micro)
         weights = [pair.weight for pair, _ in rows.learned] if settings.weights == "sample" else None
         policy, updates = at.trained(
-            "Dpo",
             policy,
             as_preferences(pair for pair, _ in rows.learned),
             weights,

@@ -6,26 +6,28 @@ Read by `stages` alone, once TRL is known to be there: this module imports it. N
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import datasets
 import torch
 import transformers
-import trl
 from torch.nn.functional import logsigmoid
 from transformers import TrainerCallback
-from trl.trainer.reward_trainer import DataCollatorForPreference
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.reward_config import RewardConfig
+from trl.trainer.reward_trainer import DataCollatorForPreference, RewardTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from overseer.errors import OverseerError
 from overseer.training.monitor import Log
+from overseer.training.settings import Stage
 
 Told = Callable[[int, int, float], None]
 """Is told the update that was done, of how many, and the loss."""
-
-
-SftConfig, RewardConfig, DpoConfig = trl.SFTConfig, trl.RewardConfig, trl.DPOConfig
 
 
 class _Watched:
@@ -45,11 +47,11 @@ class _Watched:
         return loss
 
 
-class Sft(_Watched, trl.SFTTrainer):
+class Sft(_Watched, SFTTrainer):
     """Learns completions."""
 
 
-class Dpo(_Watched, trl.DPOTrainer):
+class Dpo(_Watched, DPOTrainer):
     """Learns pairs, against a reference."""
 
 
@@ -62,7 +64,7 @@ class Weighing(DataCollatorForPreference):
         return dict(batch)
 
 
-class Reward(_Watched, trl.RewardTrainer):
+class Reward(_Watched, RewardTrainer):
     """−log σ(r_chosen − r_rejected − margin), weighted by pair, + `score_penalty` · mean of r² over all scores.
 
     TRL's own `center_rewards_coefficient` squares the sum r_chosen + r_rejected, which two large scores of opposite
@@ -72,7 +74,7 @@ class Reward(_Watched, trl.RewardTrainer):
     score_penalty: float = 0.0
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = ["chosen_ids", "rejected_ids", "weight", "margin"]
+        self._signature_columns: Any = ["chosen_ids", "rejected_ids", "weight", "margin"]
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -91,7 +93,15 @@ def pairwise_loss(scores: torch.Tensor, weight: torch.Tensor, margin: torch.Tens
     return -(weight * logsigmoid(chosen - rejected - margin)).mean()
 
 
-class Telling(TrainerCallback):  # type: ignore[misc]
+TRAINERS: Mapping[Stage, tuple[type, type]] = {
+    "sft": (Sft, SFTConfig),
+    "rm": (Reward, RewardConfig),
+    "dpo": (Dpo, DPOConfig),
+}
+"""A stage's trainer and its configuration."""
+
+
+class Telling(TrainerCallback):
     """Writes what a trainer logs to a folder's metrics, and tells how far it is."""
 
     def __init__(self, log: Log, told: Told | None) -> None:
