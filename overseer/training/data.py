@@ -87,12 +87,14 @@ def read_pairs(paths: Sequence[Path], *, min_weight: float = 0.0, both_harmful: 
 
 
 def read_answers(paths: Sequence[Path]) -> Read[Answer]:
-    """What to answer: chosen texts, accepted revisions, drafts that the final judgement approved, or dialogues' ends.
+    """What to answer: chosen texts, accepted revisions, drafts that the final judgement approved, what a corpus says.
 
     Revisions alone hold only what had to be mended; the critiques of the same run add what was well from the start. A
     text that several rows hold counts once, with its highest weight.
     """
-    return _some(_once(_read(paths, ("pairs", "revisions", "critiques", "messages"), _answers)), "answer")
+    return _some(
+        _once(_read(paths, ("pairs", "revisions", "critiques", "completions", "messages"), _answers)), "answer"
+    )
 
 
 def read_judged(paths: Sequence[Path]) -> Read[Judged]:
@@ -166,6 +168,8 @@ def _answers(table: Table, rows: Iterable[Any]) -> Iterator[Answer]:
                 yield Answer(_told(row.prompt), row.revision)
             case "critiques" if _approves(row):
                 yield Answer(_told(row.prompt), row.draft)
+            case "completions":
+                yield Answer(_told(row.prompt), row.completion[0].content)
             case "messages" if len(row.messages) > 1 and row.messages[-1].role == "assistant":
                 yield Answer(_told(row.messages[:-1]), row.messages[-1].content)
             case _:

@@ -18,14 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from overseer.errors import ConfigError
 from overseer.models.rows import RowProblem, place, read_file
 
-Table = Literal["pairs", "revisions", "critiques", "steps", "messages"]
-"""What a file holds, told by its columns. `messages` are dialogues of anybody's: one list of messages a row."""
+Table = Literal["pairs", "revisions", "critiques", "steps", "completions", "messages"]
+"""What a file holds, told by its columns: an export, a corpus (`completions`), or anybody's dialogues (`messages`)."""
 
 COLUMNS: Mapping[Table, tuple[str, ...]] = {
     "pairs": ("prompt", "chosen", "rejected"),
     "revisions": ("prompt", "draft", "critique", "revision", "accepted"),
     "critiques": ("prompt", "draft", "verdict", "upheld"),
     "steps": ("prompt", "draft", "start", "end", "severity"),
+    "completions": ("prompt", "completion"),
     "messages": ("messages",),
 }
 """The columns without which a table cannot be read."""
@@ -102,6 +103,11 @@ class StepRow(_Row):
     severity: Annotated[int, Field(ge=0, le=4)]
 
 
+class CompletionRow(_Row):
+    prompt: list[Message]  # a corpus also holds what nobody asked for
+    completion: _Completion
+
+
 class MessagesRow(_Row):
     messages: _Prompt
 
@@ -111,6 +117,7 @@ _ROWS: Mapping[Table, TypeAdapter[Any]] = {
     "revisions": TypeAdapter(RevisionRow),
     "critiques": TypeAdapter(CritiqueRow),
     "steps": TypeAdapter(StepRow),
+    "completions": TypeAdapter(CompletionRow),
     "messages": TypeAdapter(MessagesRow),
 }
 
@@ -198,7 +205,9 @@ def _origin(path: Path, table: Table, rows: int) -> Origin:
     card = path.with_name(f"{path.name}.card.md")
     if not card.is_file():
         return Origin(path.name, digest, table, rows, "")
-    told = dict(re.findall(r"^\| (SHA-256|run) \| `([^`]*)` \|$", card.read_text("utf-8", "replace"), re.MULTILINE))
-    if told.get("SHA-256", digest) != digest:
+    text = card.read_text("utf-8", "replace")
+    told = re.search(r"SHA-256 (?:\| )?`([0-9a-f]{64})`", text)
+    run = re.search(r"^\| run \| `([^`]*)` \|$", text, re.MULTILINE)
+    if told is not None and told[1] != digest:
         raise ConfigError(f"{path}: is not the file that {card.name} tells of (export it again, or remove the card)")
-    return Origin(path.name, digest, table, rows, told.get("run", ""))
+    return Origin(path.name, digest, table, rows, run[1] if run else "")
