@@ -33,6 +33,7 @@ COMMANDS = {
     "export": "Write a run's episodes or training data.",
     "fit-judge": "Fit a judge of principle vectors on labelled rows.",
     "fit-context": "Fit what tells tasks' contexts on labelled rows.",
+    "train": "Train models: answers, reward models, preferences, recipes.",
     "town": "Sample Town's tasks; ask its oracle about any text.",
     "doctor": "Say what this installation can do.",
     "init": "Write a starter project, each line explained.",

@@ -51,6 +51,12 @@ class Made:
     figures: Mapping[str, Figure]
 
 
+def check_free(out: Path, *, replace: bool) -> None:
+    """Raises ConfigError where something stands at `out` that is not to be replaced: before hours go by, not after."""
+    if out.exists() and not replace:
+        raise ConfigError(f"{out}: is there already (choose another folder, remove it, or say --replace)")
+
+
 @contextmanager
 def whole(out: Path, *, replace: bool) -> Iterator[Path]:
     """A folder to write to, which becomes `out` when the block ends well, and is gone when it does not.
@@ -58,8 +64,7 @@ def whole(out: Path, *, replace: bool) -> Iterator[Path]:
     Raises ConfigError where something stands at `out` and is not to be replaced, and OverseerError where another
     process is at it or the disk is full.
     """
-    if out.exists() and not replace:
-        raise ConfigError(f"{out}: is there already (choose another folder, or remove it)")
+    check_free(out, replace=replace)
     part = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from overseer.training import held_out
 from overseer.training.data import Pair, as_preferences, read_answers, read_pairs
 from overseer.training.fitting import Rows, prepared, work
-from overseer.training.outputs import Made
+from overseer.training.outputs import Made, check_free
 from overseer.training.settings import Dpo, Pairwise, RewardModel, Sft
 from overseer.training.tokens import Opened, open_model
 
@@ -40,8 +40,9 @@ def sft(
     OverseerError.
     """
     settings = settings or Sft()
-    opened = open_model(model, settings.pad_token)
+    check_free(out, replace=replace)
     read = read_answers(data)
+    opened = open_model(model, settings.pad_token)
     rows = prepared(read, lambda row: row.prompt, lambda row: (row.text,), opened, settings)
     with work("sft", out, opened, settings, replace=replace, told=told) as at:
         policy = at.loaded("AutoModelForCausalLM")
@@ -75,6 +76,7 @@ def reward_model(
     held-out prompts: those of `held_out.pair_figures`, and `score`, the mean score, with `score_sd`.
     """
     settings = settings or RewardModel()
+    check_free(out, replace=replace)
     opened, rows = _pairs(data, model, settings)
     with work("rm", out, opened, settings, replace=replace, told=told) as at:
         judge = at.loaded("AutoModelForSequenceClassification", num_labels=1)
@@ -116,6 +118,7 @@ def dpo(
     `held_out.pair_figures` on the margin β · (Δ chosen − Δ rejected), and both Δ in nats an answer.
     """
     settings = settings or Dpo()
+    check_free(out, replace=replace)
     opened, rows = _pairs(data, model, settings)
     with work("dpo", out, opened, settings, replace=replace, told=told) as at:
         policy = at.loaded("AutoModelForCausalLM")
@@ -147,6 +150,6 @@ def dpo(
 
 
 def _pairs(data: Sequence[Path], model: str, settings: Pairwise) -> tuple[Opened, Rows[Pair]]:
-    opened = open_model(model, settings.pad_token)
     read = read_pairs(data, min_weight=settings.min_weight, both_harmful=settings.both_harmful)
+    opened = open_model(model, settings.pad_token)
     return opened, prepared(read, lambda row: row.prompt, lambda row: (row.chosen, row.rejected), opened, settings)
