@@ -17,7 +17,6 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from hashlib import sha256
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -26,7 +25,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from overseer.errors import ConfigError, Malformed
-from overseer.models import Completion
+from overseer.models import Completion, option_problems
 from overseer.models.pacing import Pace, backoff, retry_after
 from overseer.prompts import Finish, Prompt, load_json
 from overseer.records import Failure, Usage
@@ -89,7 +88,7 @@ def load(name: str, options: Mapping[str, object], environment: Mapping[str, str
     try:
         checked = Options.model_validate(dict(options))
     except ValidationError as error:
-        raise ConfigError([_problem(where, detail["loc"], detail["msg"]) for detail in error.errors()]) from None
+        raise ConfigError(option_problems(error, Options, where)) from None
     key = None
     if checked.key_env is not None:
         key = environment.get(checked.key_env, "").strip()
@@ -102,16 +101,6 @@ def load(name: str, options: Mapping[str, object], environment: Mapping[str, str
                 f"{where}.options.key_env: {checked.key_env} holds characters that no key has (set it again)"
             )
     return OpenAIModel(name, checked, key)
-
-
-def _problem(where: str, path: tuple[int | str, ...], message: str) -> str:
-    key = str(path[0]) if path else ""
-    known = list(Options.model_fields)
-    if key not in known:
-        near = get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        return f"{where}.options.{key}: unknown key ({hint})"
-    return f"{where}.options.{'.'.join(str(part) for part in path)}: {message.removeprefix('Value error, ')}"
 
 
 @dataclass(frozen=True, slots=True)

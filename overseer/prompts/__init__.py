@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from overseer.prompts.choices import Choice, choice
 from overseer.prompts.dialects import Dialect, Prompt
 from overseer.prompts.material import quote
 from overseer.prompts.parse import MAX_REPLY, MAX_TEXT, Finish, checked, parse, write
@@ -16,10 +17,12 @@ from overseer.prompts.strict import load_json, plain
 __all__ = [
     "MAX_REPLY",
     "MAX_TEXT",
+    "Choice",
     "Dialect",
     "Finish",
     "Prompt",
     "checked",
+    "choice",
     "load_json",
     "parse",
     "plain",

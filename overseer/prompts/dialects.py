@@ -15,8 +15,12 @@ small for JSON; it carries no findings and no confidence. An assessment takes fo
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is sent to a model. `temperature` 0 for those who judge, 1 for those who write."""
+    """What is sent to a model. `temperature` 0 for those who judge, 1 for those who write.
+
+    `key` is not sent: a model on this machine draws by it, so that a request's text is its own and comes again.
+    """
 
     messages: tuple[Message, ...]
     max_tokens: int
     temperature: float
+    key: str = ""

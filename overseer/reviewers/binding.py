@@ -7,7 +7,7 @@ when an agent names them.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,10 @@ def bind(agents: Mapping[str, Agent], seed: str, beside: Path, given: Given, whe
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         problems.append(f"given reviewer {name!r}: no agent has this name or model{hint}")
     bound: dict[str, Reviewer] = {}
+    loaded: dict[Hashable, Any] = {}  # weights, which agents of one model share
     for name, agent in agents.items():
         try:
-            reviewer = _reviewer(agent, seed, beside, given)
+            reviewer = _reviewer(agent, seed, beside, given, loaded)
         except ConfigError as error:
             problems += [f"{where}{problem}" for problem in error.problems]
             continue
@@ -53,7 +54,9 @@ def bind(agents: Mapping[str, Agent], seed: str, beside: Path, given: Given, whe
     return bound
 
 
-def _reviewer(agent: Agent, seed: str, beside: Path, given: Given) -> Reviewer | None:
+def _reviewer(
+    agent: Agent, seed: str, beside: Path, given: Given, loaded: MutableMapping[Hashable, Any]
+) -> Reviewer | None:
     mine = given.get(agent.name, given.get(agent.model))
     if mine is not None:
         return _given(agent.name, mine)
@@ -80,7 +83,7 @@ def _reviewer(agent: Agent, seed: str, beside: Path, given: Given) -> Reviewer |
         case _ if provider in models.PROVIDERS:
             from overseer.reviewers.model import load
 
-            return load(agent, f"agents.{agent.name}")
+            return load(agent, f"agents.{agent.name}", beside=beside, loaded=loaded)
     known = ["sim", "recorded", "embed", "python", "human", *models.PROVIDERS]
     near = get_close_matches(provider, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"

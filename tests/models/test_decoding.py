@@ -1,0 +1,131 @@
+"""Decoding in batches of fixed shape: as transformers decodes a row alone, to the bit the same in any company."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_language_model import make_language_model
+
+from overseer.models.decoding import Row, Shape, Written, chances, pick, weigh, write
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        find_spec("torch") is None or find_spec("transformers") is None, reason="torch or transformers is not installed"
+    ),
+]
+
+ENDS = frozenset({1})
+SHAPE = Shape(8, 32)
+PROMPTS = tuple(tuple(5 + (7 * row * place + row) % 250 for place in range(3 + 3 * row)) for row in range(8))
+
+
+def nobody(_: int) -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(make_language_model(tmp_path_factory.mktemp("tiny"))).eval()
+
+
+def rows(temperature: float, *numbers: int, limit: int = 12) -> list[Row]:
+    return [Row(PROMPTS[number], limit, temperature, f"row {number}") for number in numbers]
+
+
+def test_greedy_is_what_transformers_generates(model: Any) -> None:
+    """Padding on the left, masked, changes no token of a row that transformers decodes alone, unpadded."""
+    import torch
+
+    written = write(model, rows(0.0, *range(8)), SHAPE, ENDS, 0, nobody)
+    for prompt, row in zip(PROMPTS, written, strict=True):
+        ids = torch.tensor([prompt])
+        alone = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)
+        assert row is not None
+        told = alone[0, len(prompt) :].tolist()
+        assert list(row.tokens) == [token for token in told if token != 1]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_company_changes_nothing(model: Any, temperature: float) -> None:
+    """A row alone, among others, in another place and order: the same tokens, drawn by its own key alone."""
+    together = write(model, rows(temperature, *range(8)), SHAPE, ENDS, 0, nobody)
+    backwards = write(model, rows(temperature, *reversed(range(8))), SHAPE, ENDS, 0, nobody)
+    assert together == backwards[::-1]
+    for number in range(8):
+        assert write(model, rows(temperature, number), SHAPE, ENDS, 0, nobody) == [together[number]]
+        assert write(model, rows(temperature, 5, number), SHAPE, ENDS, 0, nobody)[1] == together[number]
+
+
+def test_log_probabilities_are_those_of_a_full_pass(model: Any) -> None:
+    """Against one unpadded pass without a cache over prompt and continuation: within 1e-4; and in any company alike."""
+    import torch
+
+    ways = [((9, 10, 11), (9, 12), (13,)) for _ in PROMPTS]
+    weighed = weigh(model, PROMPTS, ways, SHAPE, 3, 0)
+    for number, (prompt, told) in enumerate(zip(PROMPTS, weighed, strict=True)):
+        assert told is not None
+        for way, logprob in zip(ways[number], told, strict=True):
+            with torch.inference_mode():
+                likely = model(torch.tensor([[*prompt, *way]])).logits[0].double().log_softmax(1)
+            full = sum(float(likely[len(prompt) - 1 + at, token]) for at, token in enumerate(way))
+            assert logprob == pytest.approx(full, abs=1e-4)
+        assert weigh(model, [prompt], [ways[number]], SHAPE, 3, 0) == [told]
+
+
+def test_rows_end_by_themselves_at_their_limit_or_when_nobody_waits(model: Any) -> None:
+    """An end token is no part of the text; a limit is each row's own; a batch that nobody waits for stops."""
+    (row,) = write(model, rows(0.0, 3), SHAPE, ENDS, 0, nobody)
+    assert row is not None
+    assert not row.ended
+    third = row.tokens[2]
+    before = row.tokens[: row.tokens.index(third)]
+    assert write(model, rows(0.0, 3), SHAPE, frozenset({third}), 0, nobody) == [Written(before, True)]
+    mixed = [*rows(0.0, 3, limit=2), *rows(0.0, 3, limit=5)]
+    assert [len(each.tokens) for each in write(model, mixed, SHAPE, ENDS, 0, nobody) if each] == [2, 5]
+    (left,) = write(model, rows(0.0, 3), SHAPE, ENDS, 0, lambda _: True)
+    assert left is not None
+    assert len(left.tokens) == 1
+
+
+def test_what_is_no_number_is_no_text(model: Any) -> None:
+    """Weights that compute no numbers give neither a text nor probabilities."""
+    import copy
+
+    import torch
+
+    broken = copy.deepcopy(model)
+    with torch.no_grad():
+        broken.model.norm.weight.fill_(float("nan"))
+    assert write(broken, rows(0.0, 1, 2), SHAPE, ENDS, 0, nobody) == [None, None]
+    assert weigh(broken, PROMPTS[:1], [((3,), (4,))], SHAPE, 1, 0) == [None]
+
+
+def test_draws_follow_the_probabilities() -> None:
+    """By hand: .5, .3, .2 are cut at .5 and .8; what has probability 0 is never drawn; 0 takes the likeliest."""
+    import torch
+
+    shares = torch.tensor([0.5, 0.0, 0.3, 0.2]).log()
+    numbers = torch.tensor([0.0, 0.49, 0.51, 0.79, 0.81, 0.999999], dtype=torch.float64)
+    ones = torch.ones(6, dtype=torch.float64)
+    assert pick(shares.repeat(6, 1), ones, numbers).tolist() == [0, 0, 2, 2, 3, 3]
+    assert pick(shares.repeat(6, 1), 0 * ones, numbers).tolist() == [0] * 6
+    drawn = Counter(
+        pick(shares.repeat(4000, 1), torch.ones(4000).double(), torch.from_numpy(chances("k", 4000))).tolist()
+    )
+    assert drawn[0] == pytest.approx(2000, abs=150)
+    assert drawn[2] == pytest.approx(1200, abs=140)
+
+
+def test_chances_hang_on_the_key() -> None:
+    """The same for a key, longer streams go on where shorter ones end, other keys give others; all in [0, 1)."""
+    assert np.array_equal(chances("a", 9), chances("a", 99)[:9])
+    assert not np.array_equal(chances("a", 9), chances("b", 9))
+    assert chances("a", 2)[0] == pytest.approx(float(chances("a", 1)[0]))
+    assert ((chances("a", 9999) >= 0) & (chances("a", 9999) < 1)).all()
