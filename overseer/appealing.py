@@ -14,8 +14,8 @@ from overseer.errors import ConfigError, JournalError
 from overseer.hierarchy import Hierarchy
 from overseer.journal import appeals, control, replay
 from overseer.journal.reader import History, Reader, open_reader
+from overseer.names import name_flaw, person_named
 from overseer.oversight.appeal import beside, default_stage, named_stage, unfit
-from overseer.oversight.rulings import name_flaw, person_named
 from overseer.records import Appeal, Stage
 from overseer.runs import Run
 

@@ -18,6 +18,7 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "failpoints", "records"),
     (
+        "names",
         "sampling",
         "constitution",
         "context",

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from overseer.journal.encoding import Left, Ruled
 from overseer.journal.reader import Wait
-from overseer.oversight.rulings import same_person
+from overseer.names import same_person
 from overseer.records import Budget, Jury, Stage, When
 from overseer.running.persons import Ledger
 from overseer.sampling import uniform

@@ -21,7 +21,7 @@ from overseer.journal.chain import JOURNAL
 from overseer.journal.encoding import Left, Waiting
 from overseer.journal.reader import History, Wait, open_reader
 from overseer.journal.run_folder import read_manifest
-from overseer.oversight.rulings import flaw, name_flaw, person_named, same_person
+from overseer.names import name_flaw, person_named, same_person
 from overseer.records import Failure, Finding, Reply, Request, RuleRequest, Ruling, RulingAction, binding
 
 if TYPE_CHECKING:
@@ -242,6 +242,8 @@ class Queue:
         Raises `ConfigError` for what is no sound ruling, `JournalError` for one that comes too late or was not this
         person's to give; nothing is acknowledged then.
         """
+        from overseer.oversight.rulings import flaw
+
         if (said := name_flaw(person)) is not None:
             raise ConfigError(f"{person!r}: {said}")
         ruling = Ruling(action, person_named(person), note, float(seconds), tuple(findings), text)

@@ -16,7 +16,7 @@ from overseer.console.ruling import Move, Visit
 from overseer.console.terminal import END, Terminal, terminal
 from overseer.errors import ConfigError
 from overseer.journal import control
-from overseer.oversight.rulings import name_flaw, person_named
+from overseer.names import name_flaw, person_named
 from overseer.reports.safe import safe
 
 LOOK_AGAIN = 1.0

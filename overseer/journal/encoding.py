@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ from overseer.records import (
     Usage,
 )
 
+Value = TypeVar("Value")
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -169,37 +171,39 @@ class _LeftRow:
     reply: _ReplyRow
 
 
-_TASK = TypeAdapter(Task)
-_REPLY = TypeAdapter(_ReplyRow)
-_RULED = TypeAdapter(_RuledRow)
-_LEFT = TypeAdapter(_LeftRow)
-_WAITING = TypeAdapter(Waiting)
-_ENDED = TypeAdapter(Ended)
-_EPISODE = TypeAdapter(Episode)
+def _adapter(kind: type[Value]) -> TypeAdapter[Value]:
+    """How one kind is read and written; made when it is first needed, since making all takes a while."""
+    made: TypeAdapter[Value] = _made(kind)  # type: ignore[arg-type]  # a class is hashable, whatever it is a class of
+    return made
+
+
+@cache
+def _made(kind: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def encode_task(task: Task) -> str:
     """A task as JSON. `Malformed` if a text in it is not Unicode (a lone surrogate)."""
-    return _encode(_TASK, task)
+    return _encode(_adapter(Task), task)
 
 
 def decode_task(body: bytes | str) -> Task:
     """The task that was encoded. `Malformed` if it is not one."""
     try:
-        return _TASK.validate_json(body, strict=True, extra="forbid")
+        return _adapter(Task).validate_json(body, strict=True, extra="forbid")
     except ValidationError as error:
         raise Malformed(f"not a task: {_first(error)}") from error
 
 
 def encode_reply(reply: Reply) -> str:
     """A reply as JSON. `Malformed` if it holds what JSON cannot: a lone surrogate, another type."""
-    return _encode(_REPLY, _reply_row(reply))
+    return _encode(_adapter(_ReplyRow), _reply_row(reply))
 
 
 def decode_reply(body: bytes | str) -> Reply:
     """The reply that was encoded. `Malformed` if it is not one, or not finite."""
     try:
-        return _REPLY.validate_json(body).reply()
+        return _adapter(_ReplyRow).validate_json(body).reply()
     except ValidationError as error:
         raise Malformed(f"not a reply: {_first(error)}") from error
 
@@ -207,13 +211,13 @@ def decode_reply(body: bytes | str) -> Reply:
 def encode_ruled(ruled: Ruled) -> str:
     """A person's reply as JSON, with what a budget must know of it."""
     row = _RuledRow(ruled.agent, ruled.seat, ruled.stage, ruled.mandatory, ruled.grant, _reply_row(ruled.reply))
-    return _encode(_RULED, row)
+    return _encode(_adapter(_RuledRow), row)
 
 
 def decode_ruled(body: bytes | str) -> Ruled:
     """The person's reply that was encoded. `Malformed` if it is not one."""
     try:
-        row = _RULED.validate_json(body)
+        row = _adapter(_RuledRow).validate_json(body)
     except ValidationError as error:
         raise Malformed(f"not a person's reply: {_first(error)}") from error
     return Ruled(row.agent, row.seat, row.stage, row.mandatory, row.grant, row.reply.reply())
@@ -221,7 +225,7 @@ def decode_ruled(body: bytes | str) -> Ruled:
 
 def encode_left(left: Left) -> str:
     """A ruling as JSON, as it is left in the inbox. `Malformed` if a text in it is not Unicode."""
-    return _encode(_LEFT, _LeftRow(left.task, left.at, _reply_row(left.reply)))
+    return _encode(_adapter(_LeftRow), _LeftRow(left.task, left.at, _reply_row(left.reply)))
 
 
 def decode_left(body: bytes | str) -> Left:
@@ -229,7 +233,7 @@ def decode_left(body: bytes | str) -> Left:
     try:
         text = body if isinstance(body, str) else body.decode()
         load_json(text, max_chars=len(text))  # for its strictness: no key twice, no number that is none
-        row = _LEFT.validate_json(text)
+        row = _adapter(_LeftRow).validate_json(text)
     except UnicodeDecodeError as error:
         raise Malformed("not a ruling: not UTF-8") from error
     except ValidationError as error:
@@ -242,13 +246,13 @@ def decode_left(body: bytes | str) -> Left:
 
 def encode_waiting(waiting: Waiting) -> str:
     """A waiting seat as JSON."""
-    return _encode(_WAITING, waiting)
+    return _encode(_adapter(Waiting), waiting)
 
 
 def decode_waiting(body: bytes | str) -> Waiting:
     """The waiting seat that was encoded. `Malformed` if it is none."""
     try:
-        return _WAITING.validate_json(body)
+        return _adapter(Waiting).validate_json(body)
     except ValidationError as error:
         raise Malformed(f"not a waiting seat: {_first(error)}") from error
 
@@ -260,13 +264,13 @@ def task_key(body: str) -> str:
 
 def encode_ended(episode: Episode, key: str) -> str:
     """The end of an episode as JSON; `key` is its task's."""
-    return _encode(_ENDED, Ended(key, episode.task.place, episode.outcome, episode.rule, digest(episode)))
+    return _encode(_adapter(Ended), Ended(key, episode.task.place, episode.outcome, episode.rule, digest(episode)))
 
 
 def decode_ended(body: bytes | str) -> Ended:
     """The end that was encoded. `Malformed` if it is not one."""
     try:
-        return _ENDED.validate_json(body)
+        return _adapter(Ended).validate_json(body)
     except ValidationError as error:
         raise Malformed(f"not an end: {_first(error)}") from error
 
@@ -284,15 +288,12 @@ def canonical(episode: Episode) -> bytes:
     The only time in an episode is `Ruling.seconds`; what a reply cost (`Usage`) is no part of it. The rulebook stands
     by its layers, settlements and hash, which covers its principles. Only an appeal's episode has an `appeal`.
     """
-    return _EPISODE.dump_json(episode, exclude=_OF_A_TASK if episode.appeal is None else _TIMELESS)
+    return _adapter(Episode).dump_json(episode, exclude=_OF_A_TASK if episode.appeal is None else _TIMELESS)
 
 
 def digest(episode: Episode) -> str:
     """SHA-256 of the canonical episode, in hex."""
     return sha256(canonical(episode)).hexdigest()
-
-
-Value = TypeVar("Value")
 
 
 def _encode(adapter: TypeAdapter[Value], value: Value) -> str:

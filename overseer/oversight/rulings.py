@@ -7,11 +7,11 @@ queue and no clock.
 
 from __future__ import annotations
 
-import unicodedata
 from difflib import get_close_matches
 from math import isfinite
 from typing import get_args
 
+from overseer.names import name_flaw
 from overseer.oversight.replies import received
 from overseer.records import (
     MUST_NOT_STAND,
@@ -26,32 +26,9 @@ from overseer.records import (
     binding,
 )
 
-LONGEST_NAME = 64
 LONGEST_TEXT = 200_000
 """Characters of a note, of a text in a draft's stead, or of a finding's evidence."""
 _WITH_A_NOTE = ("revise", "reject", "escalate")
-
-
-def person_named(said: str) -> str:
-    """The name as it is kept: in Unicode's compatibility form, blanks squeezed, so that one name has one spelling."""
-    return " ".join(unicodedata.normalize("NFKC", said).split())
-
-
-def same_person(one: str, other: str) -> bool:
-    """Do both names name one person? `ida` does not make a second person of `Ida`."""
-    return person_named(one).casefold() == person_named(other).casefold()
-
-
-def name_flaw(said: str) -> str | None:
-    """Why nobody can rule under this name; None if somebody can."""
-    name = person_named(said)
-    if not name.isprintable():  # control, format and private characters, surrogates
-        return "a name holds a character that cannot be seen (use letters, digits, blanks, `-`, `.`)"
-    if not any(char.isalnum() for char in name):
-        return "a ruling needs a name (letters or digits), as in --as ida"
-    if len(name) > LONGEST_NAME:
-        return f"a name of {len(name)} characters (at most {LONGEST_NAME})"
-    return None
 
 
 def flaw(request: RuleRequest, ruling: Ruling) -> str | None:
