@@ -36,7 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("models", "town", "config", "reviewers", "journal"),
     ("sources", "running", "exports", "listeners", "runs", "appealing", "checkpoints", "scenarios"),
     ("training",),
-    (),
+    ("studies",),
     ("reports", "checking", "service", "api"),
     ("console", "cli", "testing", "pytest_plugin", "__main__"),
 )
@@ -44,10 +44,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 PLACE = {room: (floor, index) for floor, rooms in enumerate(FLOORS) for index, room in enumerate(rooms)}
 PURE_FLOORS = range(3)
 IMPURE = {"asyncio", "random", "datetime", "os", "logging", "time", "pathlib", "sqlite3", "subprocess", "threading"}
-HEAVY = {"torch", "transformers", "safetensors", "pyarrow", "aiohttp"}
+HEAVY = {"torch", "transformers", "safetensors", "pyarrow", "aiohttp", "trl", "datasets", "peft", "accelerate"}
 BEHIND_A_LAZY_DOOR = {
     "overseer.models.openai",
     *(f"overseer.training.{name}" for name in ("adapters", "generation", "networks", "ppo", "rewards", "snapshots")),
+    "overseer.training.ppo_stage",
     "overseer.training.trl_trainers",
 }
 """Modules that are themselves imported only when their backend is asked for."""

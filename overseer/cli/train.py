@@ -8,9 +8,12 @@ from importlib import import_module
 import click
 
 VERBS: Mapping[str, tuple[str, str]] = {
+    "pretrain": ("overseer.cli.train_pretrain:command", "Train a fresh model of the ladder on corpora of Town."),
     "sft": ("overseer.cli.train_stages:sft", "Learn to answer as exported revisions, critiques or pairs do."),
     "rm": ("overseer.cli.train_stages:rm", "Learn a reward model from exported pairs."),
     "dpo": ("overseer.cli.train_stages:dpo", "Learn from exported pairs directly."),
+    "ppo": ("overseer.cli.train_ppo:command", "Learn to earn what a reward model gives."),
+    "recipe": ("overseer.cli.train_recipe:command", "Run a recipe's units; `train RECIPE.yaml` is the same."),
 }
 """Each verb: where its command stands, and what it does."""
 

@@ -60,6 +60,14 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt, and the task or row that it is known by."""
+
+    id: str
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True)
 class Read(Generic[R]):
     """Rows, whence they came, and how many were left out, by reason."""
 
@@ -118,6 +126,16 @@ def read_judged(paths: Sequence[Path]) -> Read[Judged]:
 def read_steps(paths: Sequence[Path]) -> Read[Steps]:
     """Drafts with the severity that stands against each of their sentences."""
     return _some(_read(paths, ("steps",), _steps), "draft")
+
+
+def read_prompts(paths: Sequence[Path]) -> Read[Asked]:
+    """What is asked in these files, each prompt once, by the name it is first met under."""
+    read = _read(paths, ("prompts",), _asked)
+    first: dict[Prompt, Asked] = {}
+    for asked in read.rows:
+        first.setdefault(asked.prompt, asked)
+    left = {"asked already": len(read.rows) - len(first)}
+    return Read(tuple(first.values()), read.origins, left)
 
 
 def _some(read: Read[R], what: str) -> Read[R]:
@@ -222,6 +240,12 @@ def _read(
     if not origins:
         raise ConfigError("no file of data was named (give one with --data)")
     return Read(tuple(rows), tuple(origins), {})
+
+
+def _asked(table: Table, rows: Iterable[Any]) -> Iterator[Asked]:
+    for at, row in enumerate(rows):
+        told = row.provenance.episode if row.provenance is not None else None
+        yield Asked(row.id or told or str(at), _told(row.prompt))
 
 
 # --- for training --------------------------------------------------------------------------------------------------

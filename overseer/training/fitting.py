@@ -6,6 +6,7 @@ Serves `stages`, which say what is learned; here stands what they have in common
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from overseer.errors import ConfigError, OverseerError
+from overseer.models import folders
 from overseer.training.data import Prompt, Read
 from overseer.training.held_out import drawn, split
 from overseer.training.outputs import RECORD, Figure, Made, card, record, whole
@@ -96,29 +98,39 @@ class Work:
     out: Path
     folder: Path
     opened: Opened
-    settings: Training
+    settings: Any
     state: Any
     told: Told | None
     begun: float
+    reward: Opened | None = None
+    """Of a stage that learns from a reward model: that."""
 
     @property
     def pad(self) -> int:
         return int(self.opened.tokenizer.pad_token_id)
 
     @property
+    def sources(self) -> dict[str, str]:
+        """The models that go in, by name and hash."""
+        found = {"trained from": self.opened.name, "its SHA-256": self.opened.hash}
+        if self.reward is not None:
+            found |= {"rewarded by": self.reward.name, "the reward's SHA-256": self.reward.hash}
+        return found
+
+    @property
     def micro(self) -> int:
         """Rows on a device at once."""
-        return self.settings.micro_batch or max(1, self.settings.batch // self.state.num_processes)
+        return int(self.settings.micro_batch or max(1, self.settings.batch // self.state.num_processes))
 
-    def loaded(self, kind: str, **options: Any) -> Any:
-        """The model's weights, in fp32 but under LoRA, on the device; what is missing is drawn by the seed."""
+    def loaded(self, kind: str, opened: Opened | None = None, **options: Any) -> Any:
+        """The model's weights, or another's, in fp32 but under LoRA, on the device; what lacks is drawn by the seed."""
         import torch
         import transformers
 
         transformers.set_seed(self.settings.seed)
         half = self.settings.lora is not None and self._is_half()
         model = getattr(transformers, kind).from_pretrained(
-            self.opened.folder,
+            (opened or self.opened).folder,
             dtype=torch.bfloat16 if half else torch.float32,
             use_safetensors=True,
             local_files_only=True,
@@ -132,7 +144,7 @@ class Work:
 
         if self.settings.precision == "auto":
             return bool(self.state.device.type == "cuda" and torch.cuda.is_bf16_supported())
-        return self.settings.precision == "bf16"
+        return bool(self.settings.precision == "bf16")
 
     def trained(
         self,
@@ -162,7 +174,7 @@ class Work:
             args=config(**self._arguments(epochs), **options),
             train_dataset=rows,
             processing_class=self.opened.tokenizer,
-            peft_config=_adapters(self.settings.lora, self.stage),
+            peft_config=adapters(self.settings.lora, self.stage),
             **({"data_collator": trl_trainers.Weighing(self.pad)} if self.stage == "rm" else {}),
         )
         prepare(made)
@@ -222,8 +234,10 @@ class Work:
             model = model.merge_and_unload()
         model.save_pretrained(self.folder)
         self.opened.tokenizer.save_pretrained(self.folder)
-        source = {"name": self.opened.name, "hash": self.opened.hash}
-        told = record(made, source, self.settings.model_dump(mode="json"), rows.origins, command)
+        own = self.opened.folder / folders.OWN
+        if self.stage != "rm" and own.is_file():  # how the model is spoken to has not changed
+            shutil.copy(own, self.folder / folders.OWN)
+        told = record(made, self.sources, self.settings.model_dump(mode="json"), rows.origins, command)
         (self.folder / RECORD).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         (self.folder / "README.md").write_text(card(told), encoding="utf-8")
         return made
@@ -231,7 +245,14 @@ class Work:
 
 @contextmanager
 def work(
-    stage: Stage, out: Path, opened: Opened, settings: Training, *, replace: bool, told: Told | None
+    stage: Stage,
+    out: Path,
+    opened: Opened,
+    settings: Any,
+    *,
+    replace: bool,
+    told: Told | None,
+    reward: Opened | None = None,
 ) -> Iterator[Work]:
     """A stage's work, and a folder for it that takes its name at the end; of several processes the first one writes.
 
@@ -251,9 +272,9 @@ def work(
         with quiet():
             if state.is_main_process:
                 with whole(out, replace=replace) as folder:
-                    yield Work(stage, out, folder, opened, settings, state, told, begun)
+                    yield Work(stage, out, folder, opened, settings, state, told, begun, reward)
             else:
-                yield Work(stage, out, out.with_name(f".{out.name}.part"), opened, settings, state, None, begun)
+                yield Work(stage, out, out.with_name(f".{out.name}.part"), opened, settings, state, None, begun, reward)
     except torch.OutOfMemoryError as error:
         raise OverseerError(
             f"{out}: the device's memory is too small (lower micro_batch, set gradient_checkpointing, or use lora)"
@@ -265,7 +286,7 @@ def work(
     state.wait_for_everyone()
 
 
-def _adapters(lora: Lora | None, stage: Stage) -> Any:
+def adapters(lora: Lora | None, stage: Stage) -> Any:
     if lora is None:
         return None
     from peft import LoraConfig

@@ -158,20 +158,21 @@ def record(
 _TELLS = {
     "sft": "A language model, trained to answer as the answers below do (supervised fine-tuning).",
     "rm": "A reward model: a sequence classifier with one label, the score of an answer, read at its end token.",
+    "ppo": "A language model, trained to earn what a reward model gives (proximal policy optimisation).",
     "dpo": "A language model, trained to prefer the chosen answers below (direct preference optimisation).",
 }
 _LOADS = {
     "sft": "AutoModelForCausalLM",
     "rm": "AutoModelForSequenceClassification",
     "dpo": "AutoModelForCausalLM",
+    "ppo": "AutoModelForCausalLM",
 }
 
 
 def card(told: Mapping[str, Any]) -> str:
     """The record for people, in Markdown."""
     stage = told["stage"]
-    rows = [("trained from", told["model"]["name"]), ("its SHA-256", told["model"]["hash"])]
-    rows += [("command", told["command"] or "a program")] if "command" in told else []
+    rows = [*told["model"].items(), ("command", told["command"] or "a program")]
     data = [(each["name"], each["table"], each["rows"], each["run"] or "–", each["sha256"]) for each in told["data"]]
     figures = [
         (name, *map(_number, (each["value"], each["low"], each["high"])), each["n"])

@@ -19,7 +19,7 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 
-Stage = Literal["sft", "rm", "dpo"]
+Stage = Literal["sft", "rm", "dpo", "ppo"]
 
 
 class Knobs(BaseModel):
@@ -133,9 +133,9 @@ class Dpo(Pairwise):
     """Let the reference score all pairs first, then let it go: memory of one model less."""
 
 
-STAGES: Mapping[Stage, type[Training]] = {"sft": Sft, "rm": RewardModel, "dpo": Dpo}
+STAGES: Mapping[str, type[Training]] = {"sft": Sft, "rm": RewardModel, "dpo": Dpo}
 
-K = TypeVar("K", bound=Knobs)
+K = TypeVar("K", bound=BaseModel)
 
 
 def settings_of(kind: type[K], given: object, where: str) -> K:
@@ -162,7 +162,7 @@ def _meaning(kind: type[BaseModel], name: str) -> str:
     return ""
 
 
-def _lines(error: ValidationError, kind: type[Knobs], where: str) -> Iterator[str]:
+def _lines(error: ValidationError, kind: type[BaseModel], where: str) -> Iterator[str]:
     for detail in error.errors(include_url=False):
         parts = [str(part) for part in detail["loc"]]
         key = ".".join(parts)

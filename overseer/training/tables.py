@@ -18,8 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from overseer.errors import ConfigError
 from overseer.models.rows import RowProblem, place, read_file
 
-Table = Literal["pairs", "revisions", "critiques", "steps", "completions", "messages"]
-"""What a file holds, told by its columns: an export, a corpus (`completions`), or anybody's dialogues (`messages`)."""
+Table = Literal["pairs", "revisions", "critiques", "steps", "completions", "messages", "prompts"]
+"""What a file holds, told by its columns: an export, a corpus (`completions`), or anybody's dialogues (`messages`).
+
+Of `prompts` only the prompt is read, and what it is known by: any of the others but dialogues will do.
+"""
 
 COLUMNS: Mapping[Table, tuple[str, ...]] = {
     "pairs": ("prompt", "chosen", "rejected"),
@@ -28,9 +31,10 @@ COLUMNS: Mapping[Table, tuple[str, ...]] = {
     "steps": ("prompt", "draft", "start", "end", "severity"),
     "completions": ("prompt", "completion"),
     "messages": ("messages",),
+    "prompts": ("prompt",),
 }
 """The columns without which a table cannot be read."""
-_BESIDE: Mapping[Table, tuple[str, ...]] = {"pairs": ("weight", "provenance")}
+_BESIDE: Mapping[Table, tuple[str, ...]] = {"pairs": ("weight", "provenance"), "prompts": ("id", "provenance")}
 
 MAX_PROBLEMS = 20
 
@@ -68,6 +72,7 @@ _Completion = Annotated[list[_Said], Field(min_length=1, max_length=1)]
 
 
 class Provenance(_Row):
+    episode: str | None = None
     source: str | None = None
     both_harmful: bool | None = None
 
@@ -108,6 +113,12 @@ class CompletionRow(_Row):
     completion: _Completion
 
 
+class PromptRow(_Row):
+    prompt: _Prompt
+    id: str | None = None
+    provenance: Provenance | None = None
+
+
 class MessagesRow(_Row):
     messages: _Prompt
 
@@ -118,6 +129,7 @@ _ROWS: Mapping[Table, TypeAdapter[Any]] = {
     "critiques": TypeAdapter(CritiqueRow),
     "steps": TypeAdapter(StepRow),
     "completions": TypeAdapter(CompletionRow),
+    "prompts": TypeAdapter(PromptRow),
     "messages": TypeAdapter(MessagesRow),
 }
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from overseer.errors import BackendMissing, ConfigError
+from overseer.models import folders
 from overseer.records import Message
 
 Prompt = Sequence[Message]
@@ -36,7 +36,7 @@ def backend() -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A model that can be trained. `hash`: SHA-256 of its configuration, weights and tokenizer."""
+    """A model that can be trained. `hash`: of all that decides what it writes."""
 
     name: str
     folder: Path
@@ -64,6 +64,10 @@ class Opened:
         last = next((at for at in range(len(whole) - 1, start - 1, -1) if whole[at] == end), None)
         return (whole[: last + 1] if last is not None else [*whole, end]), start
 
+    def asked(self, prompt: Prompt) -> list[int]:
+        """The prompt as the chat template has it, up to where an answer begins."""
+        return self._rendered(prompt, asking=True)
+
     def forges(self, texts: Iterable[str]) -> bool:
         """Does a text hold the name of a special token, which would end an answer, or begin another's turn, in it?"""
         special = self.special
@@ -82,7 +86,8 @@ class Opened:
 
 
 def open_model(name: str, pad_token: str | None = None) -> Opened:
-    """The model in this folder, or of this name in the local Hugging Face cache, with its tokenizer; not its weights.
+    """The model in this folder, or of this name among those that come along (`town/NAME`) or in the local Hugging Face
+    cache: its configuration and tokenizer, not its weights.
 
     Raises ConfigError, with the remedy, where there is no such model, its weights are pickled, its tokenizer is not
     its own, names no token to end or to pad with, or has no chat template that ends an answer.
@@ -102,7 +107,7 @@ def open_model(name: str, pad_token: str | None = None) -> Opened:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"{name}: its configuration or tokenizer cannot be read: {reason}") from error
     _name_padding(name, tokenizer, pad_token)
-    opened = Opened(name, folder, tokenizer, config, _hash(folder))
+    opened = Opened(name, folder, tokenizer, config, folders.identity(folder))
     _check_match(opened)
     _check_template(opened)
     return opened
@@ -112,6 +117,8 @@ def _folder(name: str) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         return path
+    if name.startswith(tuple(f"{provider}/" for provider in folders.LOCAL)):
+        return folders.locate(name, Path())
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -119,17 +126,6 @@ def _folder(name: str) -> Path:
         return Path(snapshot_download(name, local_files_only=True))
     except (HFValidationError, LocalEntryNotFoundError, OSError):
         raise ConfigError(f"{name}: no such folder, and no such model in the local cache (give a folder)") from None
-
-
-def _hash(folder: Path) -> str:
-    digest = sha256()
-    names = [*sorted(folder.glob("*.safetensors")), folder / "config.json", folder / "tokenizer.json"]
-    for path in (path for path in names if path.is_file()):
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def _name_padding(name: str, tokenizer: Any, pad_token: str | None) -> None:

@@ -1,0 +1,64 @@
+"""`overseer train ppo`: a policy learns what a reward model gives, on what exported files ask."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from overseer.cli.console import mode, say, ui_option
+from overseer.cli.exits import OK
+from overseer.cli.train_stages import set_by
+from overseer.training.settings import knobs, settings_of
+from overseer.training.tokens import backend
+
+_PATH = click.Path(path_type=Path)
+
+
+class _Knobs(click.Command):
+    """Says each setting below the options, where torch is installed."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        backend()
+        from overseer.training.ppo_stage import Ppo
+
+        with formatter.section("Settings (--set A=B)"):
+            formatter.write_dl([(f"{name}={default}", what) for name, default, what in knobs(Ppo)])
+
+
+@click.command(name="ppo", cls=_Knobs)
+@click.option("--prompts", type=_PATH, multiple=True, required=True, help="A file whose prompts are asked; repeatable.")
+@click.option("--model", required=True, help="The policy's folder, or town/NAME of one that comes along.")
+@click.option("--reward", required=True, help="The folder of a reward model that `train rm` wrote.")
+@click.option("--out", type=_PATH, required=True, help="The folder that is written.")
+@click.option("--set", "overrides", multiple=True, metavar="A=B", help="A setting; may be repeated.")
+@click.option("--replace", is_flag=True, help="Replace what stands at --out, once the new one is whole.")
+@ui_option
+def command(
+    prompts: tuple[Path, ...],
+    model: str,
+    reward: str,
+    out: Path,
+    overrides: tuple[str, ...],
+    replace: bool,
+    ui: str,
+) -> int:
+    """Train MODEL to earn what REWARD gives, held near itself. The same command goes on with a run that was killed."""
+    backend()
+    from overseer.reports.stage_report import stage_report
+    from overseer.training.ppo_stage import Ppo, ppo
+
+    settings = settings_of(Ppo, set_by(overrides), "--set")
+    words = ["overseer", "train", "ppo", *(word for path in prompts for word in ("--prompts", str(path)))]
+    words += ["--model", model, "--reward", reward, "--out", str(out)]
+    words += [word for each in overrides for word in ("--set", each)]
+    made = ppo(prompts, model, reward, out, settings, replace=replace, tell=say, command=shlex.join(words))
+    if mode(ui) == "json":
+        print(json.dumps({**asdict(made), "path": str(made.path)}))
+    else:
+        print(stage_report(made))
+        say(f"card: {out / 'README.md'}")
+    return OK

@@ -1,0 +1,114 @@
+"""What a recipe's YAML may say: its units, in order, each a stage of training with what goes into it.
+
+Read by `recipes`. All problems of a file are told at once, each with its line. A stage's own settings are checked by
+the stage. Knows no file but the recipe's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from overseer.config.strict_yaml import Document, KeyPath, Tree, near, read
+from overseer.config.validation import lines_of, validate
+from overseer.errors import ConfigError
+
+StageName = Literal["corpus", "pretrain", "sft", "rm", "dpo", "ppo"]
+
+TAKES: dict[StageName, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "corpus": (("lines", "constitution"), ()),
+    "pretrain": (("data",), ("tokenizer",)),
+    "sft": (("model", "data"), ()),
+    "rm": (("model", "data"), ()),
+    "dpo": (("model", "data"), ()),
+    "ppo": (("model", "reward", "prompts"), ()),
+}
+"""What each stage must be given, and what it may be given, beside its settings."""
+GIVES: dict[StageName, str] = {
+    "corpus": "data",
+    "pretrain": "model",
+    "sft": "model",
+    "rm": "reward",
+    "dpo": "model",
+    "ppo": "model",
+}
+"""What comes of each: an earlier unit's name may stand where one of these is asked for."""
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+Files = Annotated[list[str], Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Unit(_Strict):
+    """One stage. `model`, `reward`, `tokenizer`, `data` and `prompts` name earlier units, or paths from the recipe."""
+
+    id: Id
+    stage: StageName
+    model: str | None = None
+    reward: str | None = None
+    tokenizer: str | None = None
+    data: Files | None = None
+    prompts: Files | None = None
+    lines: Annotated[dict[str, Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = None
+    constitution: str | None = None
+    settings: dict[str, Tree] = {}
+
+    def inputs(self) -> Iterator[tuple[str, int | None, str]]:
+        """Each thing that goes in: the key it stands under, its place in that key's list, and what it says."""
+        for key in ("model", "reward", "tokenizer", "constitution"):
+            if (said := getattr(self, key)) is not None:
+                yield key, None, said
+        for key in ("data", "prompts"):
+            for at, said in enumerate(getattr(self, key) or ()):
+                yield key, at, said
+
+
+class Recipe(_Strict):
+    """Units, run in order, once for each seed. `out`: the folder of all that is made, from where one stands."""
+
+    name: Id
+    out: str
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)] = [0]
+    units: Annotated[list[Unit], Field(min_length=1)]
+
+
+def read_recipe(path: Path) -> tuple[Recipe, Document]:
+    """The recipe in this file. Raises ConfigError with all that is wrong with it."""
+    document = read(path)
+    recipe = validate(document, Recipe)
+    if found := list(_problems(recipe)):
+        raise ConfigError(lines_of(document, found))
+    return recipe, document
+
+
+def _problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
+    before: dict[str, StageName] = {}
+    later = {unit.id for unit in recipe.units}
+    if len(set(recipe.seeds)) < len(recipe.seeds):
+        yield ("seeds",), "a seed stands twice"
+    for number, unit in enumerate(recipe.units):
+        place: KeyPath = ("units", number)
+        if unit.id in before:
+            yield (*place, "id"), f"{unit.id!r} is a unit's name already"
+        must, may = TAKES[unit.stage]
+        given = {key for key in Unit.model_fields if key in unit.model_fields_set} - {"id", "stage", "settings"}
+        yield from (((*place, "stage"), f"{unit.stage} needs `{key}`") for key in must if key not in given)
+        yield from (((*place, key), f"{unit.stage} takes no `{key}`") for key in sorted(given - {*must, *may}))
+        for key, at, said in unit.inputs():
+            where: KeyPath = (*place, key) if at is None else (*place, key, at)
+            gives = {"prompts": ("data",), "tokenizer": ("model",)}.get(key, (key,))
+            if said in before and GIVES[before[said]] not in gives:
+                yield where, f"{said!r} is a {before[said]} unit, which gives no {key}"
+            elif said in later and said not in before:
+                yield where, f"the unit {said!r} does not stand before this one (move it up)"
+            elif "/" not in said and "." not in said and said not in before:
+                yield where, f"no unit {said!r} before this one{near(said, before)} (write a path with a `/`)"
+        if "seed" in unit.settings and "seeds" in recipe.model_fields_set:
+            yield (*place, "settings", "seed"), "the recipe's `seeds` say it for all units"
+        before[unit.id] = unit.stage

@@ -1,0 +1,231 @@
+"""Recipes are run: unit after unit, each finished one a row of results, so that a study goes on where it stopped.
+
+On `recipe_schema` and `units`. A row is known by its key: the hash of the unit's stage and settings, of all that goes
+in, and of Town's version. A unit whose key stands in the results, and whose output is still what it was, is not run
+again; what was changed is, and all that hangs on it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from overseer import town
+from overseer.errors import ConfigError, OverseerError
+from overseer.models import folders
+from overseer.studies.recipe_schema import Recipe, Unit, read_recipe
+from overseer.studies.units import STAGES, Inputs, plain, seeded
+from overseer.training.outputs import versions
+
+RESULTS = "results.jsonl"
+PROVIDERS = tuple(f"{name}/" for name in folders.LOCAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A unit under a seed of the recipe, or under its own: its row of results; `skipped`: it was there already."""
+
+    unit: str
+    seed: int | None
+    path: Path
+    row: Mapping[str, Any]
+    skipped: bool
+
+
+Tell = Callable[[str], None]
+
+
+def run_recipe(path: Path, *, tell: Tell | None = None) -> list[Done]:
+    """Run what the recipe says and is not done yet; rows go to `results.jsonl` in its folder, one at a time.
+
+    Raises ConfigError for a recipe that cannot be run, before any unit is, and what the stages raise. Then everything
+    that was finished is kept, and the same call goes on behind it.
+    """
+    recipe, document = read_recipe(path)
+    out, digest = Path(recipe.out), sha256(path.read_bytes()).hexdigest()
+    checked = _check(recipe, document.file, path.parent)
+    seeds: Sequence[int | None] = recipe.seeds if "seeds" in recipe.model_fields_set else [None]
+    done: list[Done] = []
+    with _owned(out):
+        rows = _rows(out / RESULTS)
+        for seed in seeds:
+            made: dict[str, Done] = {}
+            for unit in recipe.units:
+                inputs = _inputs(unit, path.parent, made)
+                settings = seeded(checked[unit.id], seed)
+                place = out / _name(unit, seed)
+                kept = rows.get(_key(unit, settings, inputs))
+                if kept is None or kept["out"] != place.name or identity(place) != kept["made"]:
+                    row = {**_run(unit, settings, inputs, place, tell or _silently), "seed": seed, "recipe": digest}
+                    _append(out / RESULTS, row)
+                    rows[row["key"]] = row
+                    made[unit.id] = Done(unit.id, seed, place, row, skipped=False)
+                else:
+                    made[unit.id] = Done(unit.id, seed, place, kept, skipped=True)
+                done.append(made[unit.id])
+    return done
+
+
+def _silently(_: str) -> None:
+    return
+
+
+def _run(unit: Unit, settings: Any, inputs: Inputs, place: Path, tell: Tell) -> dict[str, Any]:
+    """Run a unit; its row."""
+    tell(f"{place.name}: {unit.stage}")
+    begun = perf_counter()
+    result = STAGES[unit.stage].run(unit, settings, inputs, place, tell)
+    return {
+        "unit": unit.id,
+        "stage": unit.stage,
+        "key": _key(unit, settings, inputs),
+        "inputs": inputs.digests,
+        "town": town.VERSION,
+        "out": place.name,
+        "made": identity(place),
+        "seconds": round(perf_counter() - begun, 1),
+        "result": result,
+        "versions": versions(),
+    }
+
+
+def _check(recipe: Recipe, file: str, base: Path) -> dict[str, Any]:
+    """Each unit's settings as its stage has them. Raises ConfigError with every problem of all units."""
+    found: dict[str, Any] = {}
+    problems: list[str] = []
+    units = {unit.id for unit in recipe.units}
+    for number, unit in enumerate(recipe.units):
+        where = f"{file}: units[{number}]"
+        for key, _, said in unit.inputs():
+            if said not in units and not said.startswith(PROVIDERS) and not (base / said).expanduser().exists():
+                problems.append(f"{where}.{key}: {said}: no such file or folder (paths are from the recipe's folder)")
+        try:
+            found[unit.id] = STAGES[unit.stage].settings(unit.settings, f"{where}.settings")
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _name(unit: Unit, seed: int | None) -> str:
+    if unit.stage == "corpus":
+        return f"{unit.id}.jsonl"
+    return unit.id if seed is None else f"{unit.id}-{seed}"
+
+
+def _inputs(unit: Unit, base: Path, made: Mapping[str, Done]) -> Inputs:
+    """Every input's path and what it is, by hash."""
+    single: dict[str, str] = {}
+    several: dict[str, list[Path]] = {}
+    digests: dict[str, str] = {}
+    for key, at, said in unit.inputs():
+        if said in made:
+            path, digest = made[said].path, str(made[said].row["made"])
+            shown = str(path)
+        elif said.startswith(PROVIDERS):
+            path = folders.locate(said, base)
+            digest, shown = folders.identity(path), str(path)
+        else:
+            path = base / Path(said).expanduser()
+            digest, shown = identity(path) or "", str(path)
+        digests[key if at is None else f"{key}[{at}]"] = digest
+        if at is None:
+            single[key] = shown
+        else:
+            several.setdefault(key, []).append(path)
+    return Inputs(single, several, digests)
+
+
+def _key(unit: Unit, settings: Any, inputs: Inputs) -> str:
+    told = {
+        "stage": unit.stage,
+        "lines": unit.lines,
+        "settings": plain(settings),
+        "inputs": inputs.digests,
+        "town": town.VERSION,
+    }
+    return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+_TOLD = ("training.json", "README.md", "metrics.jsonl")
+"""Of a folder: what says when and how it was made, and not what it is."""
+
+
+def identity(path: Path) -> str | None:
+    """SHA-256 of a file, or of what a model's folder holds; None where there is nothing."""
+    if path.is_file():
+        return _digest(path)
+    if not path.is_dir():
+        return None
+    digest = sha256()
+    for file in sorted(each for each in path.iterdir() if each.is_file() and each.name not in _TOLD):
+        digest.update(f"{file.name} {_digest(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+# --- results -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _owned(out: Path) -> Iterator[None]:
+    """One process runs a recipe's folder."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        opened = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise OverseerError(f"{out}: cannot be written: {error.strerror} (choose another `out`)") from error
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OverseerError(f"{out}: another process runs this recipe (wait for it, or stop it)") from None
+        yield
+    finally:
+        os.close(opened)
+
+
+def _rows(path: Path) -> dict[str, dict[str, Any]]:
+    """Rows by key, the last of each; a last line that was cut off is none. Raises OverseerError for any other."""
+    found: dict[str, dict[str, Any]] = {}
+    if not path.is_file():
+        return found
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            row = json.loads(line)
+            found[row["key"]] = row
+        except (ValueError, KeyError, TypeError) as error:
+            raise OverseerError(f"{path}: line {number}: is no row of results (remove the line)") from error
+    if lines[-1]:  # a process died while it wrote
+        with path.open("r+b") as file:
+            file.truncate(len(b"\n".join(lines[:-1])) + (1 if len(lines) > 1 else 0))
+    return found
+
+
+def _append(path: Path, row: Mapping[str, Any]) -> None:
+    try:
+        with path.open("ab") as file:
+            file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OverseerError(
+            f"{path}: cannot be written: {error.strerror} (make room, and run the recipe again)"
+        ) from error

@@ -1,0 +1,185 @@
+"""PPO as a stage among the others: folders and files in, a folder out.
+
+Beside `stages`, on `ppo`: a policy's folder, a reward model's, and files whose prompts are asked. Rewards are shifted
+and scaled by what the policy earned before it learned. A run that was killed goes on from its last snapshot. Knows no
+hierarchy and no truth.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from math import sqrt
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import ConfigDict
+
+from overseer.errors import ConfigError
+from overseer.metrics.statistics import Z
+from overseer.training.data import Asked, read_prompts
+from overseer.training.fitting import Rows, Work, adapters, work
+from overseer.training.generation import Prompt, generate, generator
+from overseer.training.monitor import METRICS, Row, Watch
+from overseer.training.networks import value_from_reward
+from overseer.training.outputs import Figure, Made, check_free
+from overseer.training.ppo import Count, PpoConfig, Trained, train_ppo
+from overseer.training.rewards import Reward, Rollouts, ask, model_reward
+from overseer.training.settings import Lora
+from overseer.training.tokens import Opened, open_model
+
+
+class Ppo(PpoConfig):
+    """What the stage knows beside the algorithm's own knobs."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    value: Literal["reward", "shared"] = "reward"
+    """reward: a value model of its own, which starts as the reward model; shared: a head on the policy's trunk."""
+    standardise: Count = 256
+    """Answers of the policy before it learns, by whose rewards' mean and spread all rewards are shifted and scaled."""
+    lora: Lora | None = None
+    """Train adapters; the policy with its adapters off is then the reference."""
+    pad_token: str | None = None
+    """A special token to pad with, where the tokenizer names none of its own."""
+
+
+def ppo(
+    prompts: Sequence[Path],
+    model: str,
+    reward: str,
+    out: Path,
+    settings: Ppo | None = None,
+    *,
+    replace: bool = False,
+    tell: Callable[[str], None] | None = None,
+    measure: Callable[[Rollouts], Mapping[str, float]] | None = None,
+    command: str = "",
+) -> Made:
+    """Train the policy in `model` to earn what the reward model in `reward` gives, on what these files ask.
+
+    Both must read the same tokens. While it runs, metrics and snapshots stand in a folder beside `out`, whose name
+    begins with a dot; the same call goes on from there. Figures are of the rollouts themselves, not of held-out
+    prompts: the mean score of the first rounds and of the last, and what leaving the reference came to, in nats.
+    """
+    settings = settings or Ppo()
+    check_free(out, replace=replace)
+    read = read_prompts(prompts)
+    policy_at, reward_at = open_model(model, settings.pad_token), open_model(reward, settings.pad_token)
+    _check_together(policy_at, reward_at)
+    asked, left = _fitting(read.rows, policy_at, settings.max_new_tokens)
+    rows: Rows[Asked] = Rows(tuple((row, ()) for row, _ in asked), (), {**read.left_out, **left}, read.origins)
+    under_way = out.with_name(f".{out.name}.run")
+    with work("ppo", out, policy_at, settings, replace=replace, told=None, reward=reward_at) as at:
+        policy = at.loaded("AutoModelForCausalLM").eval()
+        judge = at.loaded("AutoModelForSequenceClassification", reward_at, num_labels=1).float().eval()
+        rewarding = model_reward(judge, pad=at.pad)
+        known = [prompt for _, prompt in asked]
+        config = _standardised(at, policy, known, rewarding)
+        if settings.lora is not None:
+            from peft import get_peft_model
+
+            policy = get_peft_model(policy, adapters(settings.lora, "ppo"))
+        value = value_from_reward(judge, mean=config.reward_mean, sd=config.reward_sd) if _separate(settings) else None
+        trained = train_ppo(
+            config,
+            policy,
+            known,
+            rewarding,
+            eos=at.opened.tokenizer.eos_token_id,
+            pad=at.pad,
+            value=value,
+            decode=lambda tokens: at.opened.tokenizer.decode(tokens, skip_special_tokens=True),
+            folder=under_way,
+            watch=Watch(),
+            measure=measure,
+            tell=tell,
+        )
+        if at.state.is_main_process:
+            shutil.copy(under_way / METRICS, at.folder / METRICS)
+            if (under_way / "tensorboard").is_dir():
+                shutil.copytree(under_way / "tensorboard", at.folder / "tensorboard")
+        made = at.saved(trained.policy, rows, config.updates, _figures(trained, config), command)
+    if at.state.is_main_process:
+        shutil.rmtree(under_way, ignore_errors=True)
+    return made
+
+
+def _separate(settings: Ppo) -> bool:
+    return settings.value == "reward"
+
+
+def _check_together(policy: Opened, reward: Opened) -> None:
+    if not any(name.endswith("ForSequenceClassification") for name in reward.config.architectures or ()):
+        raise ConfigError(f"{reward.name}: is no reward model (give what `overseer train rm` wrote)")
+    if policy.tokenizer.get_vocab() != reward.tokenizer.get_vocab():
+        raise ConfigError(f"{reward.name}: reads other tokens than {policy.name} writes (train it from that model)")
+
+
+def _fitting(rows: Sequence[Asked], opened: Opened, answer: int) -> tuple[list[tuple[Asked, Prompt]], dict[str, int]]:
+    """Prompts as tokens, with room for an answer; how many were left out."""
+    found: list[tuple[Asked, Prompt]] = []
+    left = {"no room for an answer": 0, "holds a special token's name": 0}
+    for row in rows:
+        if opened.forges(message.content for message in row.prompt):
+            left["holds a special token's name"] += 1
+            continue
+        tokens = opened.asked(row.prompt)
+        if len(tokens) + answer > opened.longest:
+            left["no room for an answer"] += 1
+            continue
+        found.append((row, Prompt(row.id, tuple(tokens), row.prompt[-1].content)))
+    if not found:
+        raise ConfigError(f"prompts: none can be asked ({left}: lower max_new_tokens, or bring other prompts)")
+    return found, {reason: count for reason, count in left.items() if count}
+
+
+def _standardised(at: Work, policy: Any, prompts: Sequence[Prompt], reward: Reward) -> PpoConfig:
+    """The algorithm's settings, with the mean and spread of what the policy's answers earn before it learns."""
+    settings: Ppo = at.settings
+    config = {name: getattr(settings, name) for name in PpoConfig.model_fields}
+    count = settings.standardise
+    chosen = [prompts[place % len(prompts)] for place in range(count)]
+    chance = torch.rand(
+        (count, settings.max_new_tokens),
+        generator=generator(settings.seed, 0, "standardise"),
+        dtype=torch.float64,
+    )
+    end = at.opened.tokenizer.eos_token_id
+    written = generate(
+        policy,
+        [prompt.tokens for prompt in chosen],
+        chance,
+        max_new_tokens=settings.max_new_tokens,
+        eos=end,
+        pad=at.pad,
+        temperature=settings.temperature,
+        rows=settings.micro_batch or settings.batch,
+    )
+    ended = [place for place in range(count) if bool(written.finished[place])]
+    if len(ended) < 2:
+        raise ConfigError(
+            f"{at.opened.name}: ended {len(ended)} of {count} answers within {settings.max_new_tokens} tokens"
+            " (raise max_new_tokens, or train it on answers first)"
+        )
+    responses = [tuple(written.tokens[place][written.mask[place].bool()].tolist()) for place in ended]
+    scores = ask(reward, Rollouts(tuple(chosen[place] for place in ended), tuple(responses), 0)).scores
+    spread = float(scores.std())
+    return PpoConfig(**{**config, "reward_mean": float(scores.mean()), "reward_sd": spread if spread > 0 else 1.0})
+
+
+def _figures(trained: Trained, config: PpoConfig) -> dict[str, Figure]:
+    """Mean scores of the first round and of the last; nats from the reference; answers that ended."""
+    first, last, n = trained.rows[0], trained.rows[-1], config.batch
+    return {
+        "score_before": _score(first, n),
+        "score": _score(last, n),
+        "kl": Figure(last["kl"], None, None, n),
+        "finished": Figure(last["finished"], None, None, n),
+    }
+
+
+def _score(row: Row, n: int) -> Figure:
+    half = Z * row["score_sd"] / sqrt(n)
+    return Figure(row["score"], row["score"] - half, row["score"] + half, n)
