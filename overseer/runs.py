@@ -35,6 +35,7 @@ from overseer.journal.run_folder import (
     manifest_digest,
     read_manifest,
 )
+from overseer.models import folders
 from overseer.models.recorded import Columns, Labels
 from overseer.oversight.appeal import rehear
 from overseer.oversight.generator import oversee
@@ -314,7 +315,8 @@ def _inputs(
     named = {file.relative_to(common).as_posix(): file for file in files}
     config = {name: file.read_bytes() for name, file in named.items() if file.exists()}
     inputs |= {f"file {name}": identity_of(content) for name, content in config.items()}
-    inputs |= {f"weights {weights.name}": _identity(weights) or "gone" for weights in setup.weights}
+    for path in setup.weights:  # a folder's name alone is often its step in training
+        inputs[f"weights {'/'.join(path.parts[-2:] if path.is_dir() else path.parts[-1:])}"] = _identity(path) or "gone"
     inputs |= {
         "entry": files[0].relative_to(common).as_posix(),
         "origin": str(files[0]),
@@ -331,8 +333,8 @@ def _placed(file: Path) -> Path:
     return file.parent.resolve() / file.name
 
 
-def _identity(file: Path) -> str | None:
-    return identity(file) if file.is_file() else None
+def _identity(path: Path) -> str | None:
+    return folders.identity(path) if path.is_dir() else identity(path) if path.is_file() else None
 
 
 def operational(setup: Setup) -> dict[str, object]:

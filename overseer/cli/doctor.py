@@ -30,9 +30,11 @@ def command(ui: str) -> int:
     """Say what works here. Exit code 1 if the core itself does not."""
     core = [_package(name) for name in ("pydantic", "yaml", "networkx", "numpy", "click", "rich")]
     extras = {extra: [_package(name) for name in names] for extra, names in EXTRAS.items()}
+    local = _local()
     trial = _trial()
     if mode(ui) == "json":
-        print(json.dumps({"overseer": __version__, "core": core, "extras": extras, "trial": trial or "ok"}))
+        told = {"overseer": __version__, "core": core, "extras": extras, "local": local, "trial": trial or "ok"}
+        print(json.dumps(told))
     else:
         print(f"overseer {__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
         for name, found in core:
@@ -41,6 +43,7 @@ def command(ui: str) -> int:
             missing = [name for name, found in packages if not found]
             state = f"missing {', '.join(missing)}: pip install 'overseer[{extra}]'" if missing else "ready"
             print(f"  [{extra}]{'':<{12 - len(extra)}} {state}")
+        print(f"  models on this machine (hf/…, town/…): {local['state']}")
         print(f"  a run of 20 tasks: {trial or 'ends, and its record is whole'}")
     return ERROR if trial or not all(found for _, found in core) else OK
 
@@ -56,6 +59,18 @@ def _package(module: str) -> tuple[str, str | None]:
         return module, version(DISTRIBUTIONS.get(module, module))
     except PackageNotFoundError:
         return module, "unknown version"
+
+
+def _local() -> dict[str, object]:
+    """Can weights on this machine be served, and which come with the package?"""
+    from overseer.models.folders import shipped
+
+    missing = [module for module in EXTRAS["embed"] if importlib.util.find_spec(module) is None]
+    names = [f"town/{name}" for name in shipped()]
+    if missing:
+        return {"state": f"need {', '.join(missing)}: pip install 'overseer[embed]'", "ready": False, "shipped": names}
+    state = f"ready; with the package come {', '.join(names) or 'none'}"
+    return {"state": state, "ready": True, "shipped": names}
 
 
 TRIAL = """

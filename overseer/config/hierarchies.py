@@ -32,6 +32,7 @@ from overseer.constitution import stakeholders
 from overseer.declaration import Entry, unknown
 from overseer.errors import ConfigError
 from overseer.hierarchy import Hierarchy, build
+from overseer.models.folders import LOCAL, locate
 from overseer.records import Agent, Budget, Compare, Constitution, Jury, Select, When
 
 POLICY = "policy"
@@ -48,8 +49,8 @@ _KEY = r'(?:"[^"]+"|[^."=]+)'
 class Setup:
     """All that a hierarchy's file says: the hierarchy, its tasks, its limits, every file read, and what to mend.
 
-    `files` begin with the hierarchy's own. `weights` are the files that `embed/FILE` agents are made of;
-    they, task files and that of `known_bad` are found from `beside`.
+    `files` begin with the hierarchy's own. `weights` are the files that `embed/FILE` agents are made of,
+    and the folders of `hf/…` and `town/…`; they, task files and that of `known_bad` are found from `beside`.
     """
 
     hierarchy: Hierarchy
@@ -303,7 +304,14 @@ class _Reading:
             for key, path in found.items()
             if self.kept is Path and not path.is_file()  # who only reads what is past needs no weights
         ]
-        return tuple(sorted(set(found.values())))
+        folders: set[Path] = set()
+        for key, name in models.items():
+            if name.partition("/")[0] in LOCAL:
+                try:
+                    folders.add(locate(name, self.path.parent))
+                except ConfigError as error:
+                    self.problems += [f"{self.path}: {key}: {each}" for each in error.problems if self.kept is Path]
+        return tuple(sorted({*found.values(), *folders}))
 
     def _tasks(self, spec: TasksSpec) -> None:
         if spec.town is not None and spec.file is not None:

@@ -20,6 +20,8 @@ def test_a_sound_installation_says_so(capsys: pytest.CaptureFixture[str], ui: st
         assert told["trial"] == "ok"
         assert set(told["extras"]) == {"openai", "embed", "parquet"}
         assert all(version for _, version in told["core"])
+        assert told["local"]["ready"] == all(version for _, version in told["extras"]["embed"])
     else:
         assert "a run of 20 tasks: ends, and its record is whole" in out
         assert "[embed]" in out
+        assert "models on this machine (hf/…, town/…): " in out

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 
 from overseer.errors import ConfigError
-from overseer.models import Completion
-from overseer.prompts import write
+from overseer.models import Chosen, Completion
+from overseer.prompts import Choice, Dialect, Prompt, write
 from overseer.records import (
     Agent,
+    CompareRequest,
+    Comparison,
     Context,
     Critique,
     CritiqueRequest,
@@ -114,6 +116,68 @@ def test_model_does_not_rule_as_a_person() -> None:
     assert reply.value == Failure("refused", "a model does not rule as a person")
     assert reply.binding == binding(RULED)
     assert model.asked == []
+
+
+class Weighing:
+    """Finds the second word of any choice likeliest, with the probability given, and goes on as told where it may."""
+
+    dialect: Dialect | None = None
+
+    def __init__(self, probability: float = 0.875, going_on: str = "") -> None:
+        self.probability, self.going_on = probability, going_on
+        self.asked: list[tuple[Prompt, Choice, float]] = []
+
+    async def complete(self, prompt: Prompt) -> Completion | Failure:
+        return Completion("what it writes", "stop")
+
+    async def choose(self, prompt: Prompt, choice: Choice, temperature: float) -> Chosen | Failure:
+        self.asked.append((prompt, choice, temperature))
+        after = self.going_on if choice.after is None else choice.after
+        return Chosen(Completion(choice.before + choice.words[1] + after, "stop"), self.probability)
+
+
+def weighed(model: Weighing, request: Request = ASKED, **options: object) -> object:
+    reviewer = ModelReviewer(model, Options.model_validate({"verdicts": "logprobs"} | options))
+    return asyncio.run(reviewer.answer(request)).value
+
+
+@pytest.mark.parametrize("dialect", ["json", "word", "short"])
+def test_likeliest_verdict_is_read_as_any_other(dialect: str) -> None:
+    """In each dialect the message made of it parses, and its probability is the confidence; nobody revises unasked."""
+    model = Weighing()
+    assert weighed(model, dialect=dialect, verdict_temperature=2.5) == Critique("revise", (), 0.875)
+    assert model.asked[0][2] == 2.5
+    assert weighed(model, replace(ASKED, may_revise=False), dialect=dialect) == Critique("reject", (), 0.875)
+    compared = CompareRequest("r", "lead", TASK, ASKED.context, RULEBOOK, (), DRAFT, replace(DRAFT, number=1))
+    assert weighed(model, compared, dialect=dialect) == Comparison("second", 0.875)
+
+
+def test_verdict_with_findings_goes_on_in_the_short_dialect() -> None:
+    """The model names them itself after its verdict; what it then says is held to the rules of the dialect."""
+    found = weighed(Weighing(going_on=": warn_of_risk 3 remove 1"), dialect="short")
+    assert found == Critique("revise", (Finding("warn_of_risk", 3, "As hot as you like.", "remove"),), 0.875)
+    assert isinstance(weighed(Weighing(going_on=" or so"), dialect="short"), Failure)
+
+
+def test_what_is_no_verdict_is_written_all_the_same() -> None:
+    """Drafts are drawn, whatever the option says of verdicts; and a model without probabilities gives no verdict."""
+    model = Weighing()
+    assert weighed(model, DraftRequest("r", "policy", TASK, sample=0)) == Text("what it writes")
+    assert model.asked == []
+    assert isinstance(said(write(REJECTION), verdicts="logprobs")[0].value, Failure)
+
+
+def test_chance_is_keyed_by_the_request() -> None:
+    """A model on this machine draws by the request's id, which no server is sent."""
+    _, model = said("x", DraftRequest("task/7/draft/1", "policy", TASK, sample=1))
+    assert model.asked[0].key == "task/7/draft/1"
+
+
+def test_probabilities_of_a_server_are_not_to_be_had() -> None:
+    """The option is refused before the run where the provider tells no log-probabilities."""
+    options = {"base_url": "http://localhost:8000/v1", "verdicts": "logprobs"}
+    with pytest.raises(ConfigError, match=r"agents.lead.options.verdicts: openai/small tells no log-probabilities"):
+        load(Agent("lead", "openai/small", authority=3, options=options), "agents.lead", {})
 
 
 def test_reviewer_is_loaded_from_an_agents_options() -> None:
