@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from overseer.metrics.calibration import Calibration
 from overseer.metrics.reviewing import Errors, Escalations, by_draft, harmful, worths
 from overseer.metrics.statistics import Mean, Measure, Rate, Table
 from overseer.metrics.workload import Juries, Load, minutes
@@ -245,6 +246,7 @@ def measure(
     taken = [(item, Rate() if item.kind == "rate" else Mean()) for item in TASK_MEASURES]
     failures, rules = Rate(), Counter[tuple[str, str]]()
     errors, escalations, load, juries = Errors(), Escalations(), Load(), Juries()
+    calibration = Calibration()
     for episode, last, first in rows:
         task = facts(episode, last, first)
         for item, accumulator in taken:
@@ -258,6 +260,7 @@ def measure(
         evaluations, known = by_draft(episode.evaluations), worths(episode, last, first)
         errors.add(evaluations, known)
         escalations.add(evaluations, known)
+        calibration.add(evaluations, known)
         load.add(episode, known)
         juries.add(episode.evaluations)
     spent = usage or {}
@@ -266,11 +269,12 @@ def measure(
         failures.measure("failures", "requests that failed"),
         *escalations.measures(stages),
         *errors.measures(),
+        *calibration.measures(key),
         *load.measures(),
         *_costs(spent, load.tasks),
         *juries.measures(key),
     )
-    tables = (_rules(rules), *load.tables(spent))
+    tables = (_rules(rules), *load.tables(spent), *calibration.tables())
     return Measures(run, load.tasks, measures, tables, simulated_persons)
 
 

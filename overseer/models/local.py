@@ -69,7 +69,7 @@ class LocalModel:
         if isinstance(done, Failure):
             return done
         shares = softmax([logprob / temperature for logprob in done.logprobs])
-        best = max(range(len(shares)), key=lambda at: (shares[at], at))  # of equals the last: never to approve
+        best = likeliest(choice, shares)
         said = choice.before + choice.words[best]
         completion: Completion | Failure
         if choice.after is None:
@@ -106,6 +106,12 @@ class LocalModel:
         while all(len(way) > same + 1 and way[same] == ways[0][same] for way in ways):
             same += 1
         return ways[0][:same], tuple(way[same:] for way in ways)
+
+
+def likeliest(choice: Choice, shares: Sequence[float]) -> int:
+    """The place of the likeliest word, the last of equals; a guarded one only with more than half."""
+    *_, second, first = sorted(range(len(shares)), key=lambda at: (shares[at], at))
+    return second if choice.words[first] == choice.guarded and shares[first] <= 0.5 else first
 
 
 def softmax(logprobs: Sequence[float]) -> list[float]:

@@ -19,30 +19,36 @@ class Choice:
     """A message up to its verdict, `before`; the `words` of which one comes next; and what ends the message, `after`.
 
     `after` "": the message ends with the word. None: the model goes on by itself (a verdict with findings).
+    `guarded`: the word that must be likelier than all the others together; of four verdicts, an approval that is only
+    the likeliest may stand against objections that are likelier than it.
     """
 
     before: str
     words: tuple[str, ...]
     after: str | None
+    guarded: str | None = None
 
 
 def choice(request: Request, dialect: Dialect) -> Choice | None:
     """The verdict of a reply to this request; None where it is no choice among a few words."""
+    before: str
+    last: str | None
+    guarded: str | None
     match request:
         case CritiqueRequest(may_revise=may_revise):
             words = ("approve", "revise", "reject", "escalate") if may_revise else ("approve", "reject", "escalate")
             before, last = '{"reason": "", "findings": [], "confidence": 0.5, "verdict": "', None
+            guarded = "approve"
         case CompareRequest():
-            words = ("first", "second", "tie")
-            before, last = '{"confidence": 0.5, "better": "', ""
+            words, before, last, guarded = ("first", "second", "tie"), '{"confidence": 0.5, "better": "', "", None
         case _:
             return None
     match dialect:
         case "json":
-            return Choice(before, words, '"}')
+            return Choice(before, words, '"}', guarded)
         case "word":
-            return Choice("", words, "")
+            return Choice("", words, "", guarded)
         case "short":
-            return Choice("", words, last)
+            return Choice("", words, last, guarded)
         case _:
             assert_never(dialect)

@@ -18,7 +18,7 @@ from overseer import models
 from overseer.errors import ConfigError
 from overseer.models import Chosen, Completion
 from overseer.models.folders import identity, locate
-from overseer.models.local import LocalModel
+from overseer.models.local import LocalModel, likeliest
 from overseer.prompts import Choice, Prompt
 from overseer.records import Failure, Message
 
@@ -156,6 +156,14 @@ def test_the_likeliest_verdict_comes_with_its_probability(folder: Path, choice: 
         (alone,) = asyncio.run(ask(range(number, number + 1)))
         assert isinstance(alone, Chosen)
         assert (alone.completion.text, alone.probability) == (said, chosen.probability)
+
+
+def test_an_approval_needs_more_than_half() -> None:
+    """Where it is only the likeliest of several, the likeliest objection is the verdict; of equals the stricter."""
+    guarded = replace(VERDICTS, guarded="approve")
+    assert [likeliest(guarded, shares) for shares in ([0.51, 0.3, 0.19], [0.5, 0.3, 0.2], [0.4, 0.3, 0.3])] == [0, 1, 2]
+    assert likeliest(VERDICTS, [0.4, 0.3, 0.3]) == 0
+    assert likeliest(VERDICTS, [0.5, 0.5, 0.0]) == 1
 
 
 def test_temperature_flattens_probabilities(folder: Path) -> None:
