@@ -50,6 +50,7 @@ BEHIND_A_LAZY_DOOR = {
     *(f"overseer.training.{name}" for name in ("adapters", "generation", "networks", "ppo", "rewards", "snapshots")),
     "overseer.training.ppo_stage",
     "overseer.training.trl_trainers",
+    "overseer.training.pretrain",
 }
 """Modules that are themselves imported only when their backend is asked for."""
 

@@ -1,4 +1,4 @@
-"""`overseer train pretrain`: a fresh model of the ladder learns corpora of Town, to a folder."""
+"""`overseer train pretrain`: a fresh model of the ladder learns corpora of Town."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import click
 
 from overseer.cli.console import say
 from overseer.cli.exits import OK
+from overseer.errors import BackendMissing
 from overseer.reports.safe import safe
 
 
 @click.command(name="pretrain")
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--size", required=True, help="A rung of the ladder: 1e4, 1e5, 1e6, 1e7, 1e8 parameters.")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="The model's folder; must not be there yet."
-)
+@click.option("--size", required=True, help="A rung of the ladder: 1e4, 1e5, 1e6, 1e7 or 1e8 parameters.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The model's folder; not there yet.")
 @click.option("--tokenizer", type=click.Path(path_type=Path), help="A folder with a tokenizer; else one is fitted.")
 @click.option("--epochs", type=float, default=1.0, show_default=True, help="Passes over the corpora.")
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Lines an update.")
@@ -26,9 +25,7 @@ from overseer.reports.safe import safe
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; the last bits of the weights hang on them.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda.")
 @click.option("--bf16", is_flag=True, help="Compute in bfloat16; weights stay in float32.")
-@click.option(
-    "--snapshot-every", type=click.IntRange(min=0), default=1000, show_default=True, help="Updates; 0: never."
-)
+@click.option("--snapshot-every", type=click.IntRange(min=0), default=500, show_default=True, help="Updates; 0: never.")
 def command(
     data: tuple[Path, ...],
     size: str,
@@ -48,13 +45,10 @@ def command(
 
     A run that was stopped goes on when the same command is given again.
     """
-    from overseer.errors import BackendMissing
-
     try:
         import torch
 
-        from overseer.training.pretrain import Settings
-        from overseer.training.pretrain import pretrain as train
+        from overseer.training.pretrain import Settings, pretrain
     except ModuleNotFoundError as error:
         raise BackendMissing(f"training needs {error.name}: pip install 'overseer[train]'") from None
     if threads is not None:
@@ -70,7 +64,7 @@ def command(
         device=device,
         snapshot_every=snapshot_every,
     )
-    made = train(data, out, settings, tokenizer=tokenizer, progress=_tell)
+    made = pretrain(data, out, settings, tokenizer=tokenizer, progress=_tell)
     left = f"; {made.too_long} longer lines left out" if made.too_long else ""
     say(
         f"{safe(str(made.path))}: {made.parameters:,} parameters and {made.embeddings:,} of embeddings, "
@@ -80,5 +74,5 @@ def command(
 
 
 def _tell(done: int, of: int, loss: float, speed: float) -> None:
-    if done % 500 == 0 or done == of:
+    if done % 250 == 0 or done == of:
         say(f"update {done:,} of {of:,}: loss {loss:.3f}, {speed:,.0f} tokens a second")
