@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from overseer.config.strict_yaml import Document, KeyPath, Tree, near, read
+from overseer.config.strict_yaml import Document, KeyPath, near, read
 from overseer.config.validation import lines_of, validate
 from overseer.errors import ConfigError
 
@@ -57,7 +57,7 @@ class Unit(_Strict):
     prompts: Files | None = None
     lines: Annotated[dict[str, Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = None
     constitution: str | None = None
-    settings: dict[str, Tree] = {}
+    settings: dict[str, Any] = {}
 
     def inputs(self) -> Iterator[tuple[str, int | None, str]]:
         """Each thing that goes in: the key it stands under, its place in that key's list, and what it says."""
