@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from overseer.models import openai
+from overseer.models import local, openai
 from overseer.prompts import parse
 from overseer.records import (
     Agent,
@@ -41,7 +41,8 @@ def test_every_option_is_in_the_page_and_every_one_there_exists() -> None:
     """A knob that is not described is not found; one that is described must be there."""
     named = {name for row in re.findall(r"^\| (`[^|]*) \|", PAGE, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     kinds = set(FailureKind.__args__)  # type: ignore[attr-defined]
-    assert named - kinds == set(openai.Options.model_fields) | set(model.Options.model_fields)
+    known = (openai.Options, local.Options, model.Options)
+    assert named - kinds == {name for options in known for name in options.model_fields}
 
 
 def test_the_verdict_shown_is_read() -> None:
