@@ -101,15 +101,18 @@ def walk_chain(run: Path, manifest: str) -> Iterator[tuple[Link, bytes, bytes]]:
     The anchor is read first: a journal that is being written only grows past it.
     """
     path, head = run / JOURNAL, read_head(run)
-    tip = START
+    tip, anchored = START, head.seq if head is not None else 0
+    seq, found = tip
     try:
-        for seq, task, kind, body, hash in _rows(run):
-            if seq != tip.seq + 1:
-                raise JournalError(f"{path}: event {tip.seq + 1} is missing ({RESTORE})")
-            tip = Link(seq, chained(tip.hash, task or b"", kind or b"", body or b""))
-            if tip.hash != hash:
+        for number, task, kind, body, hash in _rows(run):
+            seq += 1
+            if number != seq:
+                raise JournalError(f"{path}: event {seq} is missing ({RESTORE})")
+            found = chained(found, task or b"", kind or b"", body or b"")
+            if found != hash:
                 raise JournalError(f"{path}: event {seq} was changed, or put in another's place ({RESTORE})")
-            if head is not None and seq == head.seq and tip.hash != head.hash:
+            tip = Link(seq, found)
+            if seq == anchored and tip != head:
                 raise JournalError(f"{path}: event {seq} is not the one that {head_path(run).name} names ({RESTORE})")
             if kind == b"begin" and json.loads(body)["manifest"] != manifest:
                 raise JournalError(
