@@ -61,11 +61,12 @@ def open_journal(run: Path, operational: Mapping[str, object] | None = None) -> 
     """
     manifest = manifest_digest(run)
     with owned(run):
-        tip, ended = START, array("Q")
+        tip, ended = START, _Keys()
         for link, kind, body in walk_chain(run, manifest):
             tip = link
             if kind == b"end":
-                ended.append(int(decoded(link.seq, decode_ended, body).task, 16))
+                ended.add(decoded(link.seq, decode_ended, body).task)
+        ended.sort()
         writer = _Writer(run, tip)
         try:
             begin = json.dumps({"manifest": manifest, "operational": dict(operational or {})}, allow_nan=False)
@@ -86,18 +87,16 @@ class Journal:
     Of the tasks that ended in earlier sessions it holds eight bytes each.
     """
 
-    def __init__(self, run: Path, reader: Reader, writer: _Writer, ended: array[int]) -> None:
+    def __init__(self, run: Path, reader: Reader, writer: _Writer, ended: _Keys) -> None:
         self.run = run
         self.reader = reader
         self._writer = writer
-        self._ended = array("Q", sorted(ended))
+        self._ended = ended
         self._waiting: list[tuple[Sequence[Event], asyncio.Future[None]]] = []
 
     def ended_before(self, key: str) -> bool:
         """Did the task of this `task_key` end in an earlier session?"""
-        sought = int(key, 16)
-        found = bisect_left(self._ended, sought)
-        return found < len(self._ended) and self._ended[found] == sought
+        return key in self._ended
 
     def append(self, events: Sequence[Event]) -> asyncio.Future[None]:
         """Put events at the end, in this order; the result is there once they are durable.
@@ -126,6 +125,28 @@ class Journal:
                 loop.call_soon_threadsafe(_resolve, futures, error)
 
         self._writer.put([event for events, _ in waiting for event in events], written)
+
+
+class _Keys:
+    """Task keys, sixteen hex digits each, in eight bytes each: in parts, so that sorting them needs little more."""
+
+    def __init__(self) -> None:
+        self._parts = [array("Q") for _ in range(256)]
+
+    def add(self, key: str) -> None:
+        number = int(key, 16)
+        self._parts[number >> 56].append(number)
+
+    def sort(self) -> None:
+        """Needed between adding and looking."""
+        for part in self._parts:
+            part[:] = array("Q", sorted(part))
+
+    def __contains__(self, key: str) -> bool:
+        number = int(key, 16)
+        part = self._parts[number >> 56]
+        found = bisect_left(part, number)
+        return found < len(part) and part[found] == number
 
 
 def _resolve(futures: Sequence[asyncio.Future[None]], error: JournalError | None) -> None:
