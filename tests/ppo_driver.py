@@ -148,3 +148,39 @@ def run_until_killed(folder: str, event: str, count: int, updates: int) -> None:
 
 def _inside(name: str, arguments: tuple[Any, ...], folder: str) -> bool:
     return name in ("open", "os.rename") and str(arguments[0]).startswith(folder)
+
+
+def run_beside(rank: int, port: int, settings: dict[str, Any], out: str, fails: int | None) -> None:
+    """In a process of its own: one of two that train together. Its weights are written to `out`, its error beside.
+
+    `fails`: the reward raises in this process.
+    """
+    from safetensors.torch import save_file
+
+    from overseer.errors import OverseerError
+
+    torch.set_num_threads(1)
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "ACCELERATE_USE_CPU": "true",
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def reward(rollouts: Rollouts) -> list[float]:
+        if rank == fails:
+            raise KeyError("lost")
+        return favours(rollouts)
+
+    folder = Path(out)
+    try:
+        # Where models start is the first process's affair: the second's weights are other ones until then.
+        done = run(small(**settings), policy=tiny_llama(rank), reward=reward, folder=folder / "run")
+    except OverseerError as error:
+        (folder / f"error{rank}").write_text(str(error), encoding="utf-8")
+    else:
+        save_file(weights(done), folder / f"weights{rank}.safetensors")
+    torch.distributed.destroy_process_group()

@@ -97,6 +97,8 @@ class PpoConfig(BaseModel):
     """Rollouts a step of the optimiser, over all processes."""
     micro_batch: Count | None = None
     """Rollouts a pass through the networks, so that they fit in memory; None: as many as there are."""
+    generation_batch: Count | None = None
+    """Prompts answered at a time, so that their caches fit in memory; None: all of a process's."""
     learning_rate: Positive = 3e-4
     """Of the policy, and of a shared trunk."""
     value_learning_rate: Positive = 1e-3
@@ -183,7 +185,7 @@ def rollout(run: Run, update: int) -> Batch:
             eos=run.eos,
             pad=run.pad,
             temperature=config.temperature,
-            rows=config.micro_batch,
+            rows=config.generation_batch,
         )
     run.seconds["generation"] = perf_counter() - began
 
@@ -225,7 +227,7 @@ def look_again(run: Run, tokens: Tensor, attention: Tensor, mask: Tensor) -> dic
     """One pass over whole rollouts: log π, log ref, the exact KL, entropy, values, each [batch, time]."""
     names = ("logprobs", "reference", "kl", "entropy", "values")
     found = {name: torch.zeros(mask.shape, device=mask.device) for name in names}
-    for rows in pieces(torch.arange(len(mask)), mask, run.config.micro_batch):
+    for rows in pieces(torch.arange(len(mask)), attention, run.config.micro_batch):
         part, seen, answered = trimmed(tokens, attention, mask, rows)
         time = answered.shape[1]
         with run.autocast():
@@ -247,12 +249,12 @@ def look_again(run: Run, tokens: Tensor, attention: Tensor, mask: Tensor) -> dic
     return found
 
 
-def pieces(rows: Tensor, mask: Tensor, size: int | None) -> Iterator[Tensor]:
+def pieces(rows: Tensor, attention: Tensor, size: int | None) -> Iterator[Tensor]:
     """Rows in groups of at most `size`, of like length, so that little of a pass is spent on padding."""
     if len(rows) == 0:
         return
     if size is not None and size < len(rows):
-        rows = rows[mask.sum(1).cpu()[rows].argsort(stable=True)]
+        rows = rows[attention.sum(1).cpu()[rows].argsort(stable=True)]
     yield from torch.split(rows, size or len(rows))
 
 
@@ -506,7 +508,7 @@ def step(
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     """One step of the optimiser on a minibatch of `count` tokens, each process with its share of the rows."""
     told: dict[str, Tensor] = {}
-    for piece in pieces(rows[run.process :: run.processes], lesson.mask, run.config.micro_batch):
+    for piece in pieces(rows[run.process :: run.processes], lesson.attention, run.config.micro_batch):
         loss, part = losses(run, lesson, piece, value_only=value_only)
         (loss / count).backward()  # type: ignore[no-untyped-call]
         for name, number in part.items():
@@ -728,22 +730,20 @@ def begun(
 ) -> Run:
     """A run before its first round: inputs checked, everything on its device."""
     from accelerate import Accelerator
-    from accelerate.utils import broadcast
 
     accelerator = Accelerator()
     check_inputs(config, policy, prompts, eos, pad, accelerator.num_processes)
-    held = reference_for(policy, reference)
     network = PolicyAndValue(policy, value).to(accelerator.device)
+    same_everywhere(network, accelerator)
+    held = reference_for(policy, reference)
     if held.model is not None:
         held.model.to(accelerator.device)
+        same_everywhere(held.model, accelerator)
         without_dropout(held.model)
     without_dropout(network)
     if config.gradient_checkpointing:
         for model in (policy, *(() if value is None else (value.trunk,))):
             checkpointed(model)
-    if accelerator.num_processes > 1:
-        for parameter in network.parameters():
-            broadcast(parameter.data)
     groups = [
         {"params": network.policy_parameters(), "lr": config.learning_rate, "first_lr": config.learning_rate},
         {
@@ -758,6 +758,15 @@ def begun(
     return Run(
         config, network, held, tuple(prompts), reward, eos, pad, decode, optimizer, accelerator, config.kl_coefficient
     )
+
+
+def same_everywhere(module: nn.Module, accelerator: Any) -> None:
+    """The first process's weights in all."""
+    from accelerate.utils import broadcast
+
+    if accelerator.num_processes > 1:
+        for parameter in module.parameters():
+            broadcast(parameter.data)
 
 
 def check_inputs(config: PpoConfig, policy: Any, prompts: Sequence[Prompt], eos: int, pad: int, processes: int) -> None:
