@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -171,7 +172,7 @@ class Work:
         trainer, config = trl_trainers.TRAINERS[self.stage]
         made = trainer(
             model=model,
-            args=config(**self._arguments(epochs), **options),
+            args=config(**self._arguments(epochs, len(rows)), **options),
             train_dataset=rows,
             processing_class=self.opened.tokenizer,
             peft_config=adapters(self.settings.lora, self.stage),
@@ -184,8 +185,9 @@ class Work:
             made.train()
         return made.accelerator.unwrap_model(made.model).eval(), made.state.global_step
 
-    def _arguments(self, epochs: float) -> dict[str, Any]:
+    def _arguments(self, epochs: float, rows: int) -> dict[str, Any]:
         settings, micro = self.settings, self.micro
+        updates = ceil(rows / settings.batch * epochs)
         together = micro * self.state.num_processes
         if settings.batch % together:
             raise ConfigError(f"batch: {settings.batch} is no multiple of {together} rows at once (change micro_batch)")
@@ -196,7 +198,9 @@ class Work:
             "gradient_accumulation_steps": settings.batch // together,
             "learning_rate": settings.learning_rate,
             "lr_scheduler_type": {"constant": "constant_with_warmup"}.get(settings.schedule, settings.schedule),
-            "warmup_steps": settings.warmup,
+            "warmup_steps": int(
+                settings.warmup * updates
+            ),  # a share would be rounded up: the first update is at rate 0
             "adam_beta2": settings.beta2,
             "weight_decay": settings.weight_decay,
             "max_grad_norm": settings.clip,

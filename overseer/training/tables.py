@@ -180,7 +180,9 @@ def _columns(path: Path) -> frozenset[str]:
 
 def _rows(path: Path, table: Table) -> list[Any]:
     """The file's rows, checked. Raises ConfigError with what is wrong, row by row."""
-    beside = [name for name in _BESIDE.get(table, ()) if name in _columns(path)]
+    # Of Parquet only what is named is read; a row of JSONL comes whole, and each may hold other things.
+    parquet = path.suffix.lower() == ".parquet"
+    beside = [name for name in _BESIDE.get(table, ()) if name in _columns(path)] if parquet else []
     found, problems = [], []
     adapter = _ROWS[table]
     try:
