@@ -51,6 +51,7 @@ BEHIND_A_LAZY_DOOR = {
     "overseer.training.ppo_stage",
     "overseer.training.trl_trainers",
     "overseer.training.pretrain",
+    "overseer.studies.live_reward",
 }
 """Modules that are themselves imported only when their backend is asked for."""
 
