@@ -4,49 +4,18 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from command_line import hash_of, heard, running
 from small_files import CRITIC, SMALL, hierarchy, runs_in
 
 from overseer import api
 from overseer.cli import dispatch
-from overseer.journal.replay import record_hash
 
 pytestmark = pytest.mark.slow
 COUNT = 600
 STOPS = [signal.SIGINT, signal.SIGTERM]
-
-
-@contextmanager
-def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """The command line in a process of its own, which never outlives the test."""
-    command = [sys.executable, "-m", "overseer", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def heard(process: subprocess.Popen[str], word: str) -> str:
-    """Reads its talk up to the line that begins with `word`."""
-    assert process.stderr is not None
-    lines: list[str] = []
-    for line in process.stderr:
-        lines.append(line)
-        if line.startswith(word):
-            return line
-    raise AssertionError(f"never said {word!r}: {lines}")
-
-
-def hash_of(path: Path) -> str:
-    found = api.read(path)
-    return record_hash(path, found.walk)
 
 
 @pytest.mark.parametrize("stop", STOPS)
