@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ def pick(logits: Any, temperatures: Any, chance: Any) -> Any:
 
 
 def write(
-    model: Any, rows: Sequence[Row], shape: Shape, ends: frozenset[int], pad: int, dropped: Callable[[int], bool]
+    model: Passes, rows: Sequence[Row], shape: Shape, ends: frozenset[int], pad: int, dropped: Callable[[int], bool]
 ) -> list[Written | None]:
     """What each row's prompt is continued with, in a batch of this shape, keys and values of past tokens kept.
 
@@ -78,7 +78,7 @@ def write(
     """
     import torch
 
-    device = next(model.parameters()).device
+    device = model.device
     written: list[list[int]] = [[] for _ in rows]
     ended, broken = [False] * len(rows), [False] * len(rows)
     steps = max(row.limit for row in rows)
@@ -130,7 +130,7 @@ def weigh(
     filled = [*continuations, *[continuations[-1]] * (shape.rows - len(continuations))]
     block = torch.tensor([[[*each, *[pad] * (length - len(each))] for each in row] for row in filled])
     there = torch.tensor([[[place < len(each) for place in range(length)] for each in row] for row in filled])
-    device = next(model.parameters()).device
+    device = model.device
     block, there = block.to(device), there.to(device)  # [rows, count, length]
     with torch.inference_mode():
         passing = _Passing(model, prompts, shape, pad)
@@ -145,23 +145,75 @@ def weigh(
     return [None if row.isnan().any() else row.tolist() for row in total[: len(prompts)]]
 
 
-class _Passing:
-    """A batch on its way through a model: its cache, and the logits of what comes next, [rows, vocabulary]."""
+class Pass(Protocol):
+    """A batch on its way through a model, which remembers the keys and values of its tokens so far."""
 
-    def __init__(self, model: Any, prompts: Sequence[Tokens], shape: Shape, pad: int) -> None:
-        import torch
+    def through(self, tokens: Any, mask: Any, places: Any, keep: int) -> Any:
+        """Logits after each of the last `keep` tokens, [rows, keep, vocabulary].
+
+        `tokens` and `places` [rows, length]; `mask` [rows, places so far, these included] is 0 on padding.
+        """
+        ...
+
+    def repeat(self, count: int) -> None:
+        """Each row becomes so many, next to each other."""
+        ...
+
+
+class Passes(Protocol):
+    """A model that batches go through."""
+
+    device: Any
+
+    def begin(self) -> Pass: ...
+
+
+class Transformers:
+    """Any causal language model of transformers, in evaluation mode."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.device = next(model.parameters()).device
+
+    def begin(self) -> Pass:
+        return _TransformersPass(self.model)
+
+
+class _TransformersPass:
+    def __init__(self, model: Any) -> None:
         from transformers import DynamicCache
 
-        device = next(model.parameters()).device
+        self.model = model
+        self.cache = DynamicCache(config=model.config)
+
+    def through(self, tokens: Any, mask: Any, places: Any, keep: int) -> Any:
+        return self.model(
+            input_ids=tokens,
+            attention_mask=mask,
+            position_ids=places,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=keep,
+        ).logits
+
+    def repeat(self, count: int) -> None:
+        self.cache.batch_repeat_interleave(count)
+
+
+class _Passing:
+    """A batch under way: its padding, and the logits of what comes next, [rows, vocabulary]."""
+
+    def __init__(self, model: Passes, prompts: Sequence[Tokens], shape: Shape, pad: int) -> None:
+        import torch
+
         rows = [*prompts, *[prompts[-1]] * (shape.rows - len(prompts))]
         tokens = [[pad] * (shape.width - len(row)) + list(row) for row in rows]
         mask = [[0] * (shape.width - len(row)) + [1] * len(row) for row in rows]
-        self.model = model
-        self.cache = DynamicCache(config=model.config)
-        self.mask = torch.tensor(mask, device=device)  # [rows, places so far]
+        self.state = model.begin()
+        self.mask = torch.tensor(mask, device=model.device)  # [rows, places so far]
         places = (self.mask.cumsum(1) - 1).clamp(min=0)  # padding counts for nothing
         self.last = places[:, -1:]
-        self.logits = self._through(torch.tensor(tokens, device=device), places, 1)[:, -1]
+        self.logits = self.state.through(torch.tensor(tokens, device=model.device), self.mask, places, 1)[:, -1]
 
     def go_on(self, tokens: Any) -> None:
         """One more token a row, [rows, 1]."""
@@ -169,24 +221,14 @@ class _Passing:
 
         self.mask = torch.cat([self.mask, torch.ones_like(tokens)], dim=1)
         self.last = self.last + 1
-        self.logits = self._through(tokens, self.last, 1)[:, -1]
+        self.logits = self.state.through(tokens, self.mask, self.last, 1)[:, -1]
 
     def branch(self, tokens: Any, count: int) -> Any:
         """Each row goes on in `count` ways, [rows · count, length] → logits [rows · count, length, vocabulary]."""
         import torch
 
         length = tokens.shape[1]
-        self.cache.batch_repeat_interleave(count)
+        self.state.repeat(count)
         self.mask = torch.cat([self.mask.repeat_interleave(count, 0), torch.ones_like(tokens)], dim=1)
         steps = torch.arange(1, length + 1, device=tokens.device)
-        return self._through(tokens, self.last.repeat_interleave(count, 0) + steps, length)
-
-    def _through(self, tokens: Any, places: Any, keep: int) -> Any:
-        return self.model(
-            input_ids=tokens,
-            attention_mask=self.mask,
-            position_ids=places,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=keep,
-        ).logits
+        return self.state.through(tokens, self.mask, self.last.repeat_interleave(count, 0) + steps, length)

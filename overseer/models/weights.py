@@ -16,13 +16,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from overseer.errors import BackendMissing, ConfigError
+from overseer.models import llama
 from overseer.models.batching import Batches, Waiting
 from overseer.models.chat import Chat, open_chat
-from overseer.models.decoding import Row, Shape, Tokens, weigh, write
+from overseer.models.decoding import Passes, Row, Shape, Tokens, Transformers, weigh, write
 from overseer.records import Failure
 
-WIDTHS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536)
-"""Places that prompts are padded to; above, multiples of 1,024."""
+NARROWEST = 64
+"""Places that prompts are padded to at least; longer ones to the next power of two, from 1,024 on to multiples of it.
+
+Few widths, so that what waits together mostly shares a batch: padding costs one pass, another batch costs all of them.
+"""
 
 _NOT_NUMBERS = Failure("malformed", "the model computed no numbers (another dtype, or sound weights, may help)")
 
@@ -95,7 +99,7 @@ class Weights:
         return int(getattr(self.config.get_text_config(), "max_position_embeddings", None) or 2**31)
 
     @cached_property
-    def _loaded(self) -> tuple[Any, frozenset[int]]:
+    def _loaded(self) -> tuple[Passes, frozenset[int]]:
         """The model and its end tokens. Raises `ConfigError` for damaged weights, or some that lack a part."""
         import torch
         from transformers import AutoModelForCausalLM
@@ -119,7 +123,9 @@ class Weights:
         ends = {*self.chat.ends, *(told if isinstance(told, list) else [] if told is None else [told])}
         if not ends:
             raise ConfigError(f"{self.model}: names no end token (set eos_token in tokenizer_config.json)")
-        return model.to(self.computing.device).eval(), frozenset(ends)
+        model = model.to(self.computing.device).eval()
+        with torch.inference_mode():
+            return llama.plain(model) or Transformers(model), frozenset(ends)
 
     def _kind(self, job: Job) -> tuple[Hashable, int]:
         """A job's kind, and how many rows its batches have, filled up or not."""
@@ -128,9 +134,9 @@ class Weights:
         return kind, max(1, min(self.computing.rows, self.computing.max_batch_tokens // tokens))
 
     def _kind_of(self, job: Job) -> _Kind:
-        places = len(job.prompt)
-        width = next((width for width in WIDTHS if width >= places), -(-places // 1024) * 1024)
-        return _Kind(width, job.limit, len(job.continuations) or 1, max(map(len, job.continuations), default=0))
+        return _Kind(
+            _width(len(job.prompt)), job.limit, len(job.continuations) or 1, max(map(len, job.continuations), default=0)
+        )
 
     def _work(self, batch: Sequence[Waiting[Job, Done | Failure]]) -> None:
         """One batch of one kind, on the thread."""
@@ -157,6 +163,12 @@ class Weights:
         prompts, continuations = [job.prompt for job in jobs], [job.continuations for job in jobs]
         weighed = weigh(model, prompts, continuations, shape, length, self.chat.pad)
         return [_NOT_NUMBERS if row is None else Done(logprobs=tuple(row)) for row in weighed]
+
+
+def _width(tokens: int) -> int:
+    if tokens > 1024:
+        return -(-tokens // 1024) * 1024
+    return int(max(NARROWEST, 1 << (tokens - 1).bit_length()))
 
 
 # --- what is here --------------------------------------------------------------------------------------------------

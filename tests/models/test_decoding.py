@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tiny_language_model import make_language_model
 
-from overseer.models.decoding import Row, Shape, Written, chances, pick, weigh, write
+from overseer.models.decoding import Passes, Row, Shape, Transformers, Written, chances, pick, weigh, write
+from overseer.models.llama import plain
 
 pytestmark = [
     pytest.mark.slow,
@@ -29,31 +31,42 @@ def nobody(_: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def network(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(make_language_model(tmp_path_factory.mktemp("tiny"))).eval()
+
+
+@pytest.fixture(params=["transformers", "plain"])
+def model(network: Any, request: pytest.FixtureRequest) -> Passes:
+    """The same weights, by transformers' own pass and by ours."""
+    import torch
+
+    with torch.inference_mode():
+        found = Transformers(network) if request.param == "transformers" else plain(network)
+    assert found is not None
+    return found
 
 
 def rows(temperature: float, *numbers: int, limit: int = 12) -> list[Row]:
     return [Row(PROMPTS[number], limit, temperature, f"row {number}") for number in numbers]
 
 
-def test_greedy_is_what_transformers_generates(model: Any) -> None:
+def test_greedy_is_what_transformers_generates(model: Passes, network: Any) -> None:
     """Padding on the left, masked, changes no token of a row that transformers decodes alone, unpadded."""
     import torch
 
     written = write(model, rows(0.0, *range(8)), SHAPE, ENDS, 0, nobody)
     for prompt, row in zip(PROMPTS, written, strict=True):
         ids = torch.tensor([prompt])
-        alone = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)
+        alone = network.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)
         assert row is not None
         told = alone[0, len(prompt) :].tolist()
         assert list(row.tokens) == [token for token in told if token != 1]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_company_changes_nothing(model: Any, temperature: float) -> None:
+def test_company_changes_nothing(model: Passes, temperature: float) -> None:
     """A row alone, among others, in another place and order: the same tokens, drawn by its own key alone."""
     together = write(model, rows(temperature, *range(8)), SHAPE, ENDS, 0, nobody)
     backwards = write(model, rows(temperature, *reversed(range(8))), SHAPE, ENDS, 0, nobody)
@@ -63,7 +76,7 @@ def test_company_changes_nothing(model: Any, temperature: float) -> None:
         assert write(model, rows(temperature, 5, number), SHAPE, ENDS, 0, nobody)[1] == together[number]
 
 
-def test_log_probabilities_are_those_of_a_full_pass(model: Any) -> None:
+def test_log_probabilities_are_those_of_a_full_pass(model: Passes, network: Any) -> None:
     """Against one unpadded pass without a cache over prompt and continuation: within 1e-4; and in any company alike."""
     import torch
 
@@ -73,13 +86,13 @@ def test_log_probabilities_are_those_of_a_full_pass(model: Any) -> None:
         assert told is not None
         for way, logprob in zip(ways[number], told, strict=True):
             with torch.inference_mode():
-                likely = model(torch.tensor([[*prompt, *way]])).logits[0].double().log_softmax(1)
+                likely = network(torch.tensor([[*prompt, *way]])).logits[0].double().log_softmax(1)
             full = sum(float(likely[len(prompt) - 1 + at, token]) for at, token in enumerate(way))
             assert logprob == pytest.approx(full, abs=1e-4)
         assert weigh(model, [prompt], [ways[number]], SHAPE, 3, 0) == [told]
 
 
-def test_rows_end_by_themselves_at_their_limit_or_when_nobody_waits(model: Any) -> None:
+def test_rows_end_by_themselves_at_their_limit_or_when_nobody_waits(model: Passes) -> None:
     """An end token is no part of the text; a limit is each row's own; a batch that nobody waits for stops."""
     (row,) = write(model, rows(0.0, 3), SHAPE, ENDS, 0, nobody)
     assert row is not None
@@ -94,17 +107,35 @@ def test_rows_end_by_themselves_at_their_limit_or_when_nobody_waits(model: Any) 
     assert len(left.tokens) == 1
 
 
-def test_what_is_no_number_is_no_text(model: Any) -> None:
+def test_what_is_no_number_is_no_text(network: Any) -> None:
     """Weights that compute no numbers give neither a text nor probabilities."""
     import copy
 
     import torch
 
-    broken = copy.deepcopy(model)
+    damaged = copy.deepcopy(network)
     with torch.no_grad():
-        broken.model.norm.weight.fill_(float("nan"))
+        damaged.model.norm.weight.fill_(float("nan"))
+    broken = Transformers(damaged)
     assert write(broken, rows(0.0, 1, 2), SHAPE, ENDS, 0, nobody) == [None, None]
     assert weigh(broken, PROMPTS[:1], [((3,), (4,))], SHAPE, 1, 0) == [None]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"attention_bias": True},
+        {"num_key_value_heads": 1},
+        {"hidden_act": "gelu"},
+        {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_is_not_plain_goes_through_transformers(tmp_path: Path, other: dict[str, Any]) -> None:
+    """Our own pass takes the plain Llama, and nothing that it would compute otherwise."""
+    from transformers import AutoModelForCausalLM
+
+    assert plain(AutoModelForCausalLM.from_pretrained(make_language_model(tmp_path, **other))) is None
 
 
 def test_draws_follow_the_probabilities() -> None:
