@@ -1,4 +1,4 @@
-"""`overseer train ppo`: a policy learns what a reward model gives, on what exported files ask."""
+"""`overseer train ppo`: a policy learns what a reward model or a live hierarchy gives, on what exported files ask."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from overseer.cli.console import mode, say, ui_option
 from overseer.cli.exits import OK
 from overseer.cli.train_stages import set_by
+from overseer.errors import ConfigError
 from overseer.training.settings import knobs, settings_of
 from overseer.training.tokens import backend
 
@@ -32,7 +33,9 @@ class _Knobs(click.Command):
 @click.command(name="ppo", cls=_Knobs)
 @click.option("--prompts", type=_PATH, multiple=True, required=True, help="A file whose prompts are asked; repeatable.")
 @click.option("--model", required=True, help="The policy's folder, or town/NAME of one that comes along.")
-@click.option("--reward", required=True, help="The folder of a reward model that `train rm` wrote.")
+@click.option("--reward", help="The folder of a reward model that `train rm` wrote.")
+@click.option("--hierarchy", type=_PATH, help="Instead of a reward model: a hierarchy that judges every rollout.")
+@click.option("--by-sentence", is_flag=True, help="With --hierarchy: reward each sentence, not the whole answer.")
 @click.option("--out", type=_PATH, required=True, help="The folder that is written.")
 @click.option("--set", "overrides", multiple=True, metavar="A=B", help="A setting; may be repeated.")
 @click.option("--replace", is_flag=True, help="Replace what stands at --out, once the new one is whole.")
@@ -40,22 +43,40 @@ class _Knobs(click.Command):
 def command(
     prompts: tuple[Path, ...],
     model: str,
-    reward: str,
+    reward: str | None,
+    hierarchy: Path | None,
+    by_sentence: bool,
     out: Path,
     overrides: tuple[str, ...],
     replace: bool,
     ui: str,
 ) -> int:
-    """Train MODEL to earn what REWARD gives, held near itself. The same command goes on with a run that was killed."""
+    """Train MODEL to earn what REWARD or HIERARCHY gives, held near itself.
+
+    The same command goes on with a run that was killed.
+    """
+    if (reward is None) == (hierarchy is None):
+        raise ConfigError("train ppo: what rewards? Give one of --reward and --hierarchy")
+    if by_sentence and hierarchy is None:
+        raise ConfigError("train ppo: --by-sentence is of a --hierarchy (a reward model scores whole answers)")
     backend()
     from overseer.reports.stage_report import stage_report
-    from overseer.training.ppo_stage import Ppo, ppo
+    from overseer.training.ppo_stage import Ppo, Rewarding, ppo
 
     settings = settings_of(Ppo, set_by(overrides), "--set")
     words = ["overseer", "train", "ppo", *(word for path in prompts for word in ("--prompts", str(path)))]
-    words += ["--model", model, "--reward", reward, "--out", str(out)]
+    words += ["--model", model, *(["--reward", reward] if reward else ["--hierarchy", str(hierarchy)])]
+    words += [*(["--by-sentence"] if by_sentence else []), "--out", str(out)]
     words += [word for each in overrides for word in ("--set", each)]
-    made = ppo(prompts, model, reward, out, settings, replace=replace, tell=say, command=shlex.join(words))
+    rewards: str | Rewarding
+    if hierarchy is None:
+        assert reward is not None, "one of them was given"
+        rewards = reward
+    else:
+        from overseer.studies.live_reward import rewarding
+
+        rewards = rewarding(hierarchy, settings.seed, by_sentence=by_sentence)
+    made = ppo(prompts, model, rewards, out, settings, replace=replace, tell=say, command=shlex.join(words))
     if mode(ui) == "json":
         print(json.dumps({**asdict(made), "path": str(made.path)}))
     else:

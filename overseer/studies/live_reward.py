@@ -6,18 +6,47 @@ such: it leaves the loss, is counted, and stops the run where it is too much.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import torch
 
+from overseer.config.hierarchies import load_hierarchy
 from overseer.records import Message, Task
 from overseer.studies.live import LiveOversight, Verdict, write_verdicts
-from overseer.training.rewards import Rollouts, Scored, severity_reward
+from overseer.training.data import Asked
+from overseer.training.ppo_stage import Rewarding
+from overseer.training.rewards import Reward, Rollouts, Scored, severity_reward
 
 VERDICTS = "verdicts"
 """The folder of what was found, a file for each update."""
 APPEAL = "/appeal/"
+
+
+def rewarding(
+    hierarchy: Path | str, seed: int, overrides: Sequence[str] = (), *, by_sentence: bool = False
+) -> Rewarding:
+    """What `training.ppo_stage.ppo` opens: this hierarchy over each rollout, verdicts kept in the run's folder.
+
+    Raises ConfigError, before anything is trained, for a hierarchy that cannot reward.
+    """
+    setup = load_hierarchy(hierarchy, overrides)
+
+    @contextmanager
+    def opened(asked: Sequence[Asked], folder: Path) -> Iterator[Reward]:
+        from accelerate import PartialState
+
+        turns = {row.id: row.prompt for row in asked}
+        with LiveOversight(setup, seed) as oversight:
+            yield LiveReward(
+                oversight, turns, by_sentence=by_sentence, record=folder, process=PartialState().process_index
+            )
+
+    def open_(asked: Sequence[Asked], folder: Path) -> AbstractContextManager[Reward]:
+        return opened(asked, folder)
+
+    return open_
 
 
 class LiveReward:

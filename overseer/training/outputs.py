@@ -158,7 +158,7 @@ def record(
 _TELLS = {
     "sft": "A language model, trained to answer as the answers below do (supervised fine-tuning).",
     "rm": "A reward model: a sequence classifier with one label, the score of an answer, read at its end token.",
-    "ppo": "A language model, trained to earn what a reward model gives (proximal policy optimisation).",
+    "ppo": "A language model, trained to earn what its reward gives (proximal policy optimisation).",
     "dpo": "A language model, trained to prefer the chosen answers below (direct preference optimisation).",
 }
 _LOADS = {

@@ -7,8 +7,10 @@ hierarchy and no truth.
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from math import sqrt
 from pathlib import Path
 from typing import Any, Literal
@@ -22,12 +24,17 @@ from overseer.training.data import Asked, read_prompts
 from overseer.training.fitting import Rows, Work, adapters, work
 from overseer.training.generation import Prompt, generate, generator
 from overseer.training.monitor import METRICS, Row, Watch
-from overseer.training.networks import value_from_reward
+from overseer.training.networks import ValueModel, value_from_reward
 from overseer.training.outputs import Figure, Made, check_free
 from overseer.training.ppo import Count, PpoConfig, Trained, train_ppo
 from overseer.training.rewards import Reward, Rollouts, ask, model_reward
 from overseer.training.settings import Lora
 from overseer.training.tokens import Opened, open_model
+
+Rewarding = Callable[[Sequence[Asked], Path], AbstractContextManager[Reward]]
+"""Opens a reward that is no model's: from the prompts that are asked, and the folder of the run that is under way."""
+BESIDE = ("tensorboard", "verdicts")
+"""Folders of the run that are kept with the policy."""
 
 
 class Ppo(PpoConfig):
@@ -36,7 +43,8 @@ class Ppo(PpoConfig):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     value: Literal["reward", "shared"] = "reward"
-    """reward: a value model of its own, which starts as the reward model; shared: a head on the policy's trunk."""
+    """reward: a value model of its own, which starts as the reward model, or where there is none as the policy; shared:
+    a head on the policy's trunk."""
     standardise: Count = 256
     """Answers of the policy before it learns, by whose rewards' mean and spread all rewards are shifted and scaled."""
     lora: Lora | None = None
@@ -48,7 +56,7 @@ class Ppo(PpoConfig):
 def ppo(
     prompts: Sequence[Path],
     model: str,
-    reward: str,
+    reward: str | Rewarding,
     out: Path,
     settings: Ppo | None = None,
     *,
@@ -59,29 +67,39 @@ def ppo(
 ) -> Made:
     """Train the policy in `model` to earn what the reward model in `reward` gives, on what these files ask.
 
-    Both must read the same tokens. While it runs, metrics and snapshots stand in a folder beside `out`, whose name
-    begins with a dot; the same call goes on from there. Figures are of the rollouts themselves, not of held-out
-    prompts: the mean score of the first rounds and of the last, and what leaving the reference came to, in nats.
+    `reward` may open any other reward instead, whose numbers are then taken as they are. A reward model must read the
+    policy's tokens. While it runs, metrics and snapshots stand in a folder beside `out`, whose name begins with a dot;
+    the same call goes on from there. Figures are of the rollouts themselves, not of held-out prompts: the mean score of
+    the first rounds and of the last, and what leaving the reference came to, in nats.
     """
     settings = settings or Ppo()
     check_free(out, replace=replace)
     read = read_prompts(prompts)
-    policy_at, reward_at = open_model(model, settings.pad_token), open_model(reward, settings.pad_token)
-    _check_together(policy_at, reward_at)
+    policy_at = open_model(model, settings.pad_token)
+    reward_at = open_model(reward, settings.pad_token) if isinstance(reward, str) else None
+    if reward_at is not None:
+        _check_together(policy_at, reward_at)
     asked, left = _fitting(read.rows, policy_at, settings.max_new_tokens)
     rows: Rows[Asked] = Rows(tuple((row, ()) for row, _ in asked), (), {**read.left_out, **left}, read.origins)
     under_way = out.with_name(f".{out.name}.run")
-    with work("ppo", out, policy_at, settings, replace=replace, told=None, reward=reward_at) as at:
+    opened: AbstractContextManager[Reward | None] = nullcontext()
+    if not isinstance(reward, str):
+        opened = reward([row for row, _ in asked], under_way)
+    with opened as live, work("ppo", out, policy_at, settings, replace=replace, told=None, reward=reward_at) as at:
         policy = at.loaded("AutoModelForCausalLM").eval()
-        judge = at.loaded("AutoModelForSequenceClassification", reward_at, num_labels=1).float().eval()
-        rewarding = model_reward(judge, pad=at.pad)
         known = [prompt for _, prompt in asked]
-        config = _standardised(at, policy, known, rewarding)
+        if live is None:
+            judge = at.loaded("AutoModelForSequenceClassification", reward_at, num_labels=1).float().eval()
+            rewarding = model_reward(judge, pad=at.pad)
+            config = _standardised(at, policy, known, rewarding)
+            value = value_from_reward(judge, mean=config.reward_mean, sd=config.reward_sd)
+        else:
+            rewarding, config = live, PpoConfig(**_knobs(settings))
+            value = ValueModel(copy.deepcopy(policy.base_model))
         if settings.lora is not None:
             from peft import get_peft_model
 
             policy = get_peft_model(policy, adapters(settings.lora, "ppo"))
-        value = value_from_reward(judge, mean=config.reward_mean, sd=config.reward_sd) if _separate(settings) else None
         trained = train_ppo(
             config,
             policy,
@@ -89,7 +107,7 @@ def ppo(
             rewarding,
             eos=at.opened.tokenizer.eos_token_id,
             pad=at.pad,
-            value=value,
+            value=value if _separate(settings) else None,
             decode=lambda tokens: at.opened.tokenizer.decode(tokens, skip_special_tokens=True),
             folder=under_way,
             watch=Watch(),
@@ -98,12 +116,18 @@ def ppo(
         )
         if at.state.is_main_process:
             shutil.copy(under_way / METRICS, at.folder / METRICS)
-            if (under_way / "tensorboard").is_dir():
-                shutil.copytree(under_way / "tensorboard", at.folder / "tensorboard")
+            for name in BESIDE:
+                if (under_way / name).is_dir():
+                    shutil.copytree(under_way / name, at.folder / name)
         made = at.saved(trained.policy, rows, config.updates, _figures(trained, config), command)
     if at.state.is_main_process:
         shutil.rmtree(under_way, ignore_errors=True)
     return made
+
+
+def _knobs(settings: Ppo) -> dict[str, Any]:
+    """The algorithm's own."""
+    return {name: getattr(settings, name) for name in PpoConfig.model_fields}
 
 
 def _separate(settings: Ppo) -> bool:
@@ -138,7 +162,7 @@ def _fitting(rows: Sequence[Asked], opened: Opened, answer: int) -> tuple[list[t
 def _standardised(at: Work, policy: Any, prompts: Sequence[Prompt], reward: Reward) -> PpoConfig:
     """The algorithm's settings, with the mean and spread of what the policy's answers earn before it learns."""
     settings: Ppo = at.settings
-    config = {name: getattr(settings, name) for name in PpoConfig.model_fields}
+    config = _knobs(settings)
     count = settings.standardise
     chosen = [prompts[place % len(prompts)] for place in range(count)]
     chance = torch.rand(
