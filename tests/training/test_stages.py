@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from exported import exported
-from tiny_language_model import make_language_model
+from tiny_language_model import make_language_model, one_thread  # noqa: F401  # a fixture
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("trl", reason="trl is not installed")
@@ -26,7 +26,11 @@ from overseer.training.outputs import Made
 from overseer.training.settings import Dpo, Lora, RewardModel, Sft
 from overseer.training.trl_trainers import pairwise_loss, quiet
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
 
 SHORT: dict[str, Any] = {"max_length": 400, "epochs": 0.5, "log_every": 1, "held_out": 0.2}
 PICKLED = {".bin", ".pt", ".pth", ".pkl", ".ckpt"}
