@@ -93,13 +93,15 @@ def pretrain(
     *,
     tokenizer: Path | None = None,
     progress: Progress | None = None,
+    report_every: int = 50,
     extra: dict[str, Any] | None = None,
 ) -> Pretrained:
     """Train a model of `settings.size` on the corpora at `data` into the folder `out`, which must not be there yet.
 
-    `tokenizer`: a folder that holds one; None: fitted on the corpora's first lines. `extra` goes into `overseer.json`.
-    A run of the same settings and data that was stopped goes on. Raises ConfigError for settings, data or tokenizers
-    that cannot be, OverseerError where the loss is no number any more or the folder cannot be written.
+    `tokenizer`: a folder that holds one; None: fitted on the corpora's first lines. `progress` is told every
+    `report_every` updates. `extra` goes into `overseer.json`. A run of the same settings and data that was stopped
+    goes on. Raises ConfigError for settings, data or tokenizers that cannot be, OverseerError where the loss is no
+    number any more or the folder cannot be written.
     """
     if problems := list(settings.problems()):
         raise ConfigError(problems)
@@ -114,7 +116,7 @@ def pretrain(
     kept = out.with_name(f".{out.name}.snapshots")
     run = _Run(model, lines, settings, reader.pad_token_id)
     run.resume(kept, here, key)
-    loss = run.train(kept, here, key, progress)
+    loss = run.train(kept, here, key, progress, report_every)
     made = Pretrained(
         path=out,
         parameters=LADDER[settings.size].parameters,
@@ -196,7 +198,7 @@ class _Run:
         groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=0.0, betas=BETAS, fused=True)
 
-    def train(self, kept: Path, here: dict[str, str], key: str, progress: Progress | None) -> float:
+    def train(self, kept: Path, here: dict[str, str], key: str, progress: Progress | None, report_every: int) -> float:
         """All the updates that are left; the loss of the last ones, in nats a learned token."""
         begun, before, recent = monotonic(), self.tokens, []
         while self.updates < self.total:
@@ -207,7 +209,7 @@ class _Run:
                 every = self.settings.snapshot_every
                 if every and self.updates % every == 0 and self.updates < self.total:
                     snapshots.write(kept, self.updates, self._tensors(), {"key": key, "tokens": self.tokens}, here)
-                if progress is not None and self.updates % 50 == 0:
+                if progress is not None and self.updates % report_every == 0:
                     mean = sum(recent) / len(recent)
                     progress(self.updates, self.total, mean, (self.tokens - before) / (monotonic() - begun))
         return sum(recent) / len(recent) if recent else math.nan
