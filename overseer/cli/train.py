@@ -12,7 +12,9 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "sft": ("overseer.cli.train_stages:sft", "Learn to answer as exported revisions, critiques or pairs do."),
     "rm": ("overseer.cli.train_stages:rm", "Learn a reward model from exported pairs."),
     "dpo": ("overseer.cli.train_stages:dpo", "Learn from exported pairs directly."),
-    "ppo": ("overseer.cli.train_ppo:command", "Learn to earn what a reward model gives."),
+    "ppo": ("overseer.cli.train_ppo:command", "Learn to earn what a reward model, or a live hierarchy, gives."),
+    "evaluate": ("overseer.cli.train_evaluate:command", "Measure a policy on prompts of Town, by the oracle."),
+    "curves": ("overseer.cli.train_curves:command", "Show how a run of PPO went: reward, truth, alarms."),
     "recipe": ("overseer.cli.train_recipe:command", "Run a recipe's units; `train RECIPE.yaml` is the same."),
 }
 """Each verb: where its command stands, and what it does."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -36,6 +38,7 @@ class _Knobs(click.Command):
 @click.option("--reward", help="The folder of a reward model that `train rm` wrote.")
 @click.option("--hierarchy", type=_PATH, help="Instead of a reward model: a hierarchy that judges every rollout.")
 @click.option("--by-sentence", is_flag=True, help="With --hierarchy: reward each sentence, not the whole answer.")
+@click.option("--oracle", is_flag=True, help="Log beside it what Town's oracle says; nothing that trains reads it.")
 @click.option("--out", type=_PATH, required=True, help="The folder that is written.")
 @click.option("--set", "overrides", multiple=True, metavar="A=B", help="A setting; may be repeated.")
 @click.option("--replace", is_flag=True, help="Replace what stands at --out, once the new one is whole.")
@@ -46,6 +49,7 @@ def command(
     reward: str | None,
     hierarchy: Path | None,
     by_sentence: bool,
+    oracle: bool,
     out: Path,
     overrides: tuple[str, ...],
     replace: bool,
@@ -66,7 +70,7 @@ def command(
     settings = settings_of(Ppo, set_by(overrides), "--set")
     words = ["overseer", "train", "ppo", *(word for path in prompts for word in ("--prompts", str(path)))]
     words += ["--model", model, *(["--reward", reward] if reward else ["--hierarchy", str(hierarchy)])]
-    words += [*(["--by-sentence"] if by_sentence else []), "--out", str(out)]
+    words += [*(["--by-sentence"] if by_sentence else []), *(["--oracle"] if oracle else []), "--out", str(out)]
     words += [word for each in overrides for word in ("--set", each)]
     rewards: str | Rewarding
     if hierarchy is None:
@@ -76,10 +80,26 @@ def command(
         from overseer.studies.live_reward import rewarding
 
         rewards = rewarding(hierarchy, settings.seed, by_sentence=by_sentence)
-    made = ppo(prompts, model, rewards, out, settings, replace=replace, tell=say, command=shlex.join(words))
+    made = ppo(
+        prompts,
+        model,
+        rewards,
+        out,
+        settings,
+        replace=replace,
+        tell=say,
+        measure=_by_oracle if oracle else None,
+        command=shlex.join(words),
+    )
     if mode(ui) == "json":
         print(json.dumps({**asdict(made), "path": str(made.path)}))
     else:
         print(stage_report(made))
         say(f"card: {out / 'README.md'}")
     return OK
+
+
+def _by_oracle(rollouts: Any) -> Mapping[str, float]:
+    from overseer.studies.curves import by_oracle
+
+    return by_oracle([prompt.id for prompt in rollouts.prompts], rollouts.texts)

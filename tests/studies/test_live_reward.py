@@ -107,7 +107,7 @@ def test_ppo_learns_from_it_and_leaves_what_cannot_be_judged(tmp_path: Path) -> 
     def words(tokens: Sequence[int]) -> str:
         return " ".join(f"w{token}" for token in tokens if token not in (PAD, EOS))
 
-    def trained(folder: Path, limit: float) -> list[dict[str, float]]:
+    def trained(folder: Path, limit: float) -> Sequence[dict[str, float]]:
         config = small(updates=3, value_only_updates=1, unjudged_limit=limit, missing_eos=None)
         with LiveOversight(load_hierarchy(FLAT), config.seed, {"critic": critic}) as oversight:
             reward = LiveReward(oversight, record=folder)
