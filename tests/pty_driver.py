@@ -14,6 +14,7 @@ import termios
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 PATIENCE = 30.0
 
@@ -70,18 +71,23 @@ class Screen:
 
 @contextmanager
 def terminal(
-    *arguments: str, rows: int = 24, columns: int = 80, environment: Mapping[str, str] | None = None
+    *arguments: str,
+    program: str = "overseer",
+    rows: int = 24,
+    columns: int = 80,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Screen]:
-    """`overseer` with these arguments in a terminal of this size; it never outlives the test."""
+    """`overseer` (or another module) with these arguments in a terminal of this size; it never outlives the test."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     held = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parent), held.get("PYTHONPATH"))))
     child = subprocess.Popen(
-        [sys.executable, "-m", "overseer", *arguments],
+        [sys.executable, "-m", program, *arguments],
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        env={**held, "TERM": "xterm-256color", **(environment or {})},
+        env={**held, "PYTHONPATH": path, "TERM": "xterm-256color", **(environment or {})},
         preexec_fn=_own_terminal,  # so that Ctrl-C and hang-ups reach it
     )
     os.close(slave)

@@ -116,12 +116,17 @@ def dispatch(arguments: list[str]) -> int:
             _say(f"{error.filename}: {error.strerror} (choose another path, or mend that one)")
             return ERROR
         # The boundary: a bug is shown whole, under its own exit code, and never mistaken for a verdict.
-        import traceback
-
-        traceback.print_exc()
-        _say("this is a bug in overseer, not in your input: please report the lines above")
+        say_bug(error)
         return BUG
     return code if isinstance(code, int) else OK
+
+
+def say_bug(error: Exception) -> None:
+    """Show a bug whole. Its words may be anybody's (a key of a file, a model's text): safe like any other."""
+    import traceback
+
+    _say("".join(traceback.format_exception(error)).rstrip())
+    _say("this is a bug in overseer, not in your input: please report the lines above")
 
 
 def _say(text: str) -> None:
