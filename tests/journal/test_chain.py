@@ -11,6 +11,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from faults_driver import FULL
 from journal_driver import edit, new_run, reply, write, written_run
 
 from overseer.errors import JournalError
@@ -113,7 +114,7 @@ def crashed_copy(folder: Path, sessions: int) -> tuple[Path, Verified]:
 @pytest.mark.parametrize("covered", [True, False], ids=["anchored", "beyond the anchor"])
 def test_damaged_tail_is_a_valid_prefix_or_a_refusal(tmp_path: Path, covered: bool) -> None:
     """300 truncations, 300 bit flips, 300 zeroed sectors: never a wrong record, always an alarm below the anchor."""
-    count = 300 if os.environ.get("OVERSEER_FULL") else 30
+    count = 300 if FULL else 30
     whole, found = crashed_copy(tmp_path, 60)
     # the closing session anchored its last event; the copy was taken before, so its own end is what must be covered
     head = {"seq": found.events, "hash": found.hash}
