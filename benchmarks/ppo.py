@@ -6,7 +6,8 @@ PYTHON: the interpreter of an environment with torch 2.13 (a CPU build) and trl 
 `python -m venv V && V/bin/pip install torch==2.13.0 && V/bin/pip install 'trl==1.12.*'`; then `--trl V/bin/python`, or
 the environment variable TRL_PYTHON. Every program is a process of its own, on one thread; after three updates of
 warm-up each they take turns, an update each, so that whatever else the machine does falls on all alike. Told are the
-median seconds of an update and episodes a second; last the ratio of the best mode to TRL. Without TRL: ours, no ratio.
+median seconds of an update, and episodes a second of processor time, which on one thread is what a quiet machine takes;
+last the ratio of the best mode to TRL. Without TRL: ours, no ratio.
 
 --until: instead, updates and processor seconds until the mean score of an update reaches this, with a reward that can
 be learned, for each seed.
@@ -127,10 +128,10 @@ def speed(programs: Sequence[str], trl: str | None, reward: str, updates: int) -
         process.wait()
     print(f"{'program':14} {'seconds an update':>18} {'(processor)':>12} {'episodes a second':>18}")
     for name in programs:
-        wall = median(walls[name])
-        print(f"{name:14} {wall:18.3f} {median(cpus[name]):12.3f} {BATCH / wall:18.1f}")
+        cpu = median(cpus[name])
+        print(f"{name:14} {median(walls[name]):18.3f} {cpu:12.3f} {BATCH / cpu:18.1f}")
     if "trl" in programs:
-        ratios = {name: median(walls["trl"]) / median(walls[name]) for name in programs if name != "trl"}
+        ratios = {name: median(cpus["trl"]) / median(cpus[name]) for name in programs if name != "trl"}
         for name, ratio in ratios.items():
             print(f"{name}: {ratio:.2f} x TRL")
         print(f"ratio {max(ratios.values()):.2f}")

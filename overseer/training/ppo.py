@@ -44,7 +44,9 @@ NotNegative = Annotated[float, Field(ge=0)]
 class PpoConfig(BaseModel):
     """Every knob. The defaults are those of the recipe for policies of 10⁵ parameters."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     seed: int = 0
     """All chance hangs on it and on the number of the update."""
@@ -597,6 +599,7 @@ class Run:
     coefficient: float
     rows: list[monitor.Row] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    unjudged: list[int] = field(default_factory=list)  # of each round's rollouts; every process has it
 
     @property
     def device(self) -> torch.device:
@@ -703,6 +706,7 @@ def train_ppo(
             if config.kl_target is not None and update >= config.value_only_updates:
                 run.coefficient = adapted(run.coefficient, row["kl"], config.kl_target, config.batch, config.kl_horizon)
             run.rows.append(row)
+            run.unjudged.append(int(row["unjudged"]))
             log.write(row)
             if watch is not None:
                 fresh = [alarm for alarm in monitor.alarms(run.rows, watch.thresholds) if alarm.update == update]
@@ -820,9 +824,8 @@ def measured(
 
 def check_unjudged(run: Run, batch: Batch, update: int) -> None:
     """Stop where too much of what the policy wrote of late could not be judged: the rest would be a biased choice."""
-    before = run.rows[-(run.config.unjudged_window - 1) :] if run.config.unjudged_window > 1 else []
-    count = int(batch.unjudged.sum()) + sum(int(row["unjudged"]) for row in before)
-    rollouts = (len(before) + 1) * run.config.batch
+    last = [*run.unjudged, int(batch.unjudged.sum())][-run.config.unjudged_window :]
+    count, rollouts = sum(last), len(last) * run.config.batch
     if count > run.config.unjudged_limit * rollouts:
         raise OverseerError(
             f"update {update}: {count} of the last {rollouts} rollouts could not be judged, over"
@@ -859,6 +862,7 @@ def save(run: Run, folder: Path, updates: int, origin: Mapping[str, str]) -> Non
             "config": run.config.model_dump(mode="json"),
             "origin": dict(origin),
             "coefficient": run.coefficient,
+            "unjudged": run.unjudged,
         }
         here = snapshots.machine(run.device, run.processes)
         try:
@@ -897,4 +901,5 @@ def resumed(run: Run, folder: Path, origin: Mapping[str, str]) -> int:
                     key: found.tensors[f"optimizer.{key}.{name}"].to(one.device) for key in keys
                 }
     run.coefficient = float(found.state["coefficient"])  # type: ignore[arg-type]
+    run.unjudged = list(found.state["unjudged"])  # type: ignore[arg-type]
     return found.updates
