@@ -1,7 +1,8 @@
 """How many tokens a second local models write, beside transformers' `generate` (and vLLM); how often company tells.
 
     python benchmarks/local_models.py [--sizes 1e5,1e6] [--models FOLDER,…] [--batches 1,8,64] [--threads 1,2]
-        [--tokens 64] [--repeats 3] [--vllm PYTHON] [--skip-company]
+        [--tokens 64] [--repeats 3] [--vllm PYTHON] [--clock wall|cpu]
+        [--compared 200]
 
 Without `--models`, folders of the ladder with random weights and a tokenizer fitted on Town (speed does not hang on
 what the weights learned). Every program writes from the same Town prompts, drawn at temperature 1, until its end token
@@ -9,8 +10,10 @@ or `--tokens`; counted are the tokens written, timed is the whole call, messages
 of the repeats stands, after one of warm-up. `alone`: a single request in a batch of 16 rows that are filled up.
 `--vllm`: an interpreter that has vLLM; it loads the same folders.
 
-Then: of 200 prompts, how many texts come out otherwise in batches of other shapes, greedily and drawn, and how much the
-probability of a verdict moves. In batches of one shape: none, whatever the company.
+`--clock cpu` counts the processor's seconds, for machines that do other work meanwhile.
+
+Then: of `--compared` prompts, how many texts come out otherwise in batches of other shapes, greedily and drawn, and how
+much the probability of a verdict moves. In batches of one shape: none, whatever the company.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from overseer.models import Chosen, Completion, town_tokenizer
@@ -35,7 +38,6 @@ from overseer.town import make_task
 from overseer.training.ladder import LADDER, build
 
 TEXTS = 2_000
-COMPARED = 200
 VERDICTS = Choice("", ("approve", "revise", "reject", "escalate"), "")
 
 VLLM = """
@@ -161,6 +163,7 @@ def speed(folder: Path, given: argparse.Namespace) -> None:
     import torch
 
     asked = prompts(max(given.batches), given.tokens)
+    clock, second = (process_time, "CPU s") if given.clock == "cpu" else (perf_counter, "s")
     for threads in given.threads:
         torch.set_num_threads(threads)
         other = vllm(given.vllm, folder, given.batches, given.tokens, given.repeats, threads) if given.vllm else {}
@@ -171,28 +174,28 @@ def speed(folder: Path, given: argparse.Namespace) -> None:
             best = dict.fromkeys(names, 0.0)
             for turn in range(given.repeats + 1):
                 for name in names:
-                    began = perf_counter()
+                    began = clock()
                     written = programs[name](asked[:count])
-                    best[name] = max(best[name], written / (perf_counter() - began)) if turn else 0.0
+                    best[name] = max(best[name], written / (clock() - began)) if turn else 0.0
             mine, peer = best[names[0]], best["transformers"]
             more = f"  alone {best['alone']:7,.0f}" if count == 1 else ""
             more += f"  vllm {other[count]:7,.0f}" if count in other else ""
             print(
-                f"{folder.name}  threads {threads}  batch {count:3}: overseer {mine:7,.0f} tokens/s"
+                f"{folder.name}  threads {threads}  batch {count:3}: overseer {mine:7,.0f} tokens/{second}"
                 f"  transformers {peer:7,.0f}  ratio {mine / peer:.2f}{more}",
                 flush=True,
             )
 
 
-def company(folder: Path) -> None:
+def company(folder: Path, compared: int) -> None:
     """Texts that come out otherwise where batches have other shapes: the same requests with other `rows`."""
     import torch
 
     torch.set_num_threads(1)
-    drawn = prompts(COMPARED, 32)
+    drawn = prompts(compared, 32)
     greedy = [replace(each, temperature=0.0) for each in drawn]
     whole = _load(folder, 16)
-    print(f"{folder.name}: of {COMPARED} prompts, 32 tokens each, against rows 16, all at once:")
+    print(f"{folder.name}: of {compared} prompts, 32 tokens each, against rows 16, all at once:")
     for name, rows, apart in (("rows 16, asked one by one", 16, True), ("rows 1", 1, False), ("rows 64", 64, False)):
         model = _load(folder, rows)
         counts = []
@@ -231,14 +234,15 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--vllm", help="an interpreter that has vLLM")
-    parser.add_argument("--skip-company", action="store_true")
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    parser.add_argument("--compared", type=int, default=200, help="prompts; 0: only speed is measured")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folders = [Path(each) for each in given.models.split(",") if each]
         for folder in folders or make_folders(given.sizes.split(","), Path(made)):
             speed(folder, given)
-            if not given.skip_company:
-                company(folder)
+            if given.compared:
+                company(folder, given.compared)
 
 
 if __name__ == "__main__":

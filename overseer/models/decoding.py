@@ -161,9 +161,10 @@ class Pass(Protocol):
 
 
 class Passes(Protocol):
-    """A model that batches go through."""
+    """A model that batches go through. `longest`: tokens that it reads at most."""
 
     device: Any
+    longest: int
 
     def begin(self) -> Pass: ...
 
@@ -174,6 +175,7 @@ class Transformers:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.device = next(model.parameters()).device
+        self.longest = int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31)
 
     def begin(self) -> Pass:
         return _TransformersPass(self.model)
@@ -209,7 +211,7 @@ class _Passing:
         rows = [*prompts, *[prompts[-1]] * (shape.rows - len(prompts))]
         tokens = [[pad] * (shape.width - len(row)) + list(row) for row in rows]
         mask = [[0] * (shape.width - len(row)) + [1] * len(row) for row in rows]
-        self.state = model.begin()
+        self.state, self.longest = model.begin(), model.longest
         self.mask = torch.tensor(mask, device=model.device)  # [rows, places so far]
         places = (self.mask.cumsum(1) - 1).clamp(min=0)  # padding counts for nothing
         self.last = places[:, -1:]
@@ -220,7 +222,7 @@ class _Passing:
         import torch
 
         self.mask = torch.cat([self.mask, torch.ones_like(tokens)], dim=1)
-        self.last = self.last + 1
+        self.last = (self.last + 1).clamp(max=self.longest - 1)  # rows that ended go on for nobody
         self.logits = self.state.through(tokens, self.mask, self.last, 1)[:, -1]
 
     def branch(self, tokens: Any, count: int) -> Any:
@@ -231,4 +233,5 @@ class _Passing:
         self.state.repeat(count)
         self.mask = torch.cat([self.mask.repeat_interleave(count, 0), torch.ones_like(tokens)], dim=1)
         steps = torch.arange(1, length + 1, device=tokens.device)
-        return self.state.through(tokens, self.mask, self.last.repeat_interleave(count, 0) + steps, length)
+        places = (self.last.repeat_interleave(count, 0) + steps).clamp(max=self.longest - 1)
+        return self.state.through(tokens, self.mask, places, length)

@@ -42,7 +42,7 @@ class PlainLlama:
         self.heads, self.head_width = config.num_attention_heads, config.head_dim
         self.epsilon = config.rms_norm_eps
         self.embedding, self.norm, self.out = trunk.embed_tokens.weight, trunk.norm.weight, model.lm_head.weight
-        self.device = self.embedding.device
+        self.device, self.longest = self.embedding.device, int(config.max_position_embeddings)
         self.layers = [
             (
                 layer.input_layernorm.weight,
@@ -54,7 +54,7 @@ class PlainLlama:
             )
             for layer in trunk.layers
         ]
-        places = torch.arange(config.max_position_embeddings, device=self.device)[None]
+        places = torch.arange(self.longest, device=self.device)[None]
         cosines, sines = trunk.rotary_emb(self.embedding[:1, None], places)
         self.cosines, self.sines = cosines[0], sines[0]  # [place, head width]
 

@@ -94,6 +94,9 @@ def test_what_does_not_fit_is_refused(folder: Path, tmp_path: Path) -> None:
     assert refused == Failure("refused", "a prompt of 202 tokens; the model reads 64")
     assert isinstance(short, Completion)
     assert (short.finish, short.usage.tokens_out) == ("length", 7)
+    _, brief = complete(local(small), near, Prompt((Message("user", "x"),), 50, 0.0))  # which share a batch
+    assert isinstance(brief, Completion)
+    assert brief.usage.tokens_out == 50
 
 
 def test_batches_stay_within_their_tokens(folder: Path) -> None:
