@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import resource
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -233,10 +232,8 @@ def run_all(
     return asyncio.run(session())
 
 
-def work(run: Path, count: int, file_limit: int | None = None) -> None:
-    """A session of its own process; it ends with 3 where the journal refuses. `file_limit`: bytes a file may hold."""
-    if file_limit is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+def work(run: Path, count: int) -> None:
+    """A session of its own process; it ends with 3 where the journal refuses."""
     try:
         run_all(run, crowded(), count=count)
     except JournalError:

@@ -20,6 +20,8 @@ from overseer.journal.run_folder import MANIFEST, manifest_digest, write_atomica
 
 JOURNAL = "journal.sqlite"
 RESTORE = "restore the run from a copy, or start it anew"
+_NO_ROOM = ("SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_IOERR_SHMOPEN", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMMAP")
+"""Even who only reads needs 32 KB beside the journal while its log is not folded in: a full disk is no damage."""
 
 
 class Link(NamedTuple):
@@ -120,6 +122,8 @@ def walk_chain(run: Path, manifest: str) -> Iterator[tuple[Link, bytes, bytes]]:
                 )
             yield tip, kind, body
     except sqlite3.Error as error:
+        if error.sqlite_errorname in _NO_ROOM:
+            raise JournalError(f"{path}: cannot be read: {error} (free space or mend the disk, then again)") from error
         raise JournalError(f"{path}: damaged after event {tip.seq}: {error} ({RESTORE})") from error
     if head is not None and tip.seq < head.seq:
         raise JournalError(f"{path}: events {tip.seq + 1} to {head.seq} are gone, though once durable ({RESTORE})")

@@ -139,7 +139,8 @@ def test_damaged_tail_is_a_valid_prefix_or_a_refusal(tmp_path: Path, covered: bo
             except JournalError:
                 outcomes["refused"] += 1
             shutil.rmtree(folder)
-    print(f"{3 * count} damaged tails, anchored={covered}: {outcomes}")
+    said = f"{outcomes['whole']} whole, {outcomes['prefix']} cut short, {outcomes['refused']} refused"
+    print(f"damaged tails, {'covered by' if covered else 'beyond'} the anchor ({said}): {rare(0, 3 * count)}")
     assert outcomes["refused"] if covered else outcomes["prefix"]
     assert sum(outcomes.values()) == 3 * count
 
