@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from faults_driver import FULL
+from faults_driver import FULL, rare
 from journal_driver import edit, new_run, reply, write, written_run
 
 from overseer.errors import JournalError
