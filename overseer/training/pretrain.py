@@ -114,7 +114,7 @@ def pretrain(
     here = snapshots.machine(torch.device(settings.device), 1)
     key = _key(data, settings, reader)
     kept = out.with_name(f".{out.name}.snapshots")
-    run = _Run(model, lines, settings, reader.pad_token_id)
+    run = Run(model, lines, settings, reader.pad_token_id)
     run.resume(kept, here, key)
     loss = run.train(kept, here, key, progress, report_every)
     made = Pretrained(
@@ -181,7 +181,7 @@ def collate(lines: Lines, chosen: NDArray[np.int64], pad: int) -> tuple[Tensor, 
 # --- the run -------------------------------------------------------------------------------------------------------
 
 
-class _Run:
+class Run:
     """A model, its optimiser and how far they have come."""
 
     def __init__(self, model: Any, lines: Lines, settings: Settings, pad: int) -> None:
@@ -220,14 +220,14 @@ class _Run:
             group["lr"] = self._rate()
         self.optimiser.zero_grad()
         loss = self._loss(ids, targets)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise OverseerError(f"pretrain: the loss is {value} at update {self.updates} (a lower --rate may help)")
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self.optimiser.step()
         self.updates += 1
         self.tokens += int(self.lines.lengths[chosen].sum())
-        value = loss.item()
-        if not math.isfinite(value):
-            raise OverseerError(f"pretrain: the loss is {value} at update {self.updates} (a lower --rate may help)")
         return value
 
     def _loss(self, ids: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
