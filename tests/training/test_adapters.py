@@ -29,6 +29,7 @@ def with_lora(**settings: Any) -> Any:
     return peft.get_peft_model(tiny_llama(), config)
 
 
+@pytest.mark.slow
 def test_lora_learns_against_itself_with_adapters_off(tmp_path: Path) -> None:
     """KL starts at nothing and grows; the base stays as it was; only adapters and value head are in the snapshot."""
     policy = with_lora()
@@ -45,6 +46,7 @@ def test_lora_learns_against_itself_with_adapters_off(tmp_path: Path) -> None:
     assert all(torch.equal(one, weights(again)[name]) for name, one in weights(done).items())
 
 
+@pytest.mark.slow
 def test_lora_learns_with_checkpointing_too() -> None:
     """Gradients reach adapters through layers that are computed twice."""
     config = small(updates=2, value_only_updates=0, missing_eos=None, gradient_checkpointing=True)

@@ -55,6 +55,7 @@ def test_an_answer_ends_at_its_first_end_token() -> None:
     assert not found.finished.all()
 
 
+@pytest.mark.slow
 def test_a_row_does_not_hang_on_its_neighbours() -> None:
     """Three prompts at a time give the same tokens as all at once."""
     whole, split = answers(chances()), answers(chances(), rows=3)

@@ -273,6 +273,7 @@ def test_the_policy_earns_more(shared: bool) -> None:
     assert last["kl"] > 0.5
 
 
+@pytest.mark.slow
 def test_values_alone_learn_at_first() -> None:
     """Of a run that is all warm-up but for its last round, no weight of the policy moves before that."""
     seen: list[dict[str, Tensor]] = []
@@ -288,6 +289,7 @@ def test_values_alone_learn_at_first() -> None:
     assert any(not torch.equal(one, seen[3][name]) for name, one in policy.named_parameters())
 
 
+@pytest.mark.slow
 def test_the_reward_is_asked_only_of_what_ended() -> None:
     """A cut response scores the constant at its last token; whoever rewards never sees it."""
     asked: list[int] = []
@@ -304,6 +306,7 @@ def test_the_reward_is_asked_only_of_what_ended() -> None:
     assert done.rows[0]["score"] == pytest.approx(-3.0 * (1 - ended), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_unjudged_leave_the_loss() -> None:
     """Whatever score an unjudged rollout carries, the weights come out the same; it is counted."""
 
@@ -326,6 +329,7 @@ def test_too_many_unjudged_stop_the_run() -> None:
         run(small(missing_eos=None), reward=reward)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -345,6 +349,7 @@ def test_each_setting_runs_and_counts(settings: dict[str, object], said: str) ->
     assert math.isfinite(other.rows[-1][said])
 
 
+@pytest.mark.slow
 def test_a_run_can_be_repeated() -> None:
     """The same seed gives the same weights to the last bit, another seed others."""
     one, again, other = run(small(updates=2)), run(small(updates=2)), run(small(updates=2, seed=1))
@@ -465,6 +470,7 @@ def test_decode_is_asked_for_where_text_is() -> None:
     assert decode([PAD, 4, EOS]) == "w4"
 
 
+@pytest.mark.slow
 def test_a_value_model_is_one_with_a_trunk_of_its_own() -> None:
     """Its parameters are none of the policy's, and all of them learn."""
     value: ValueModel = tiny_value()

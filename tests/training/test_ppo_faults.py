@@ -62,6 +62,7 @@ def test_a_run_killed_twenty_times_ends_with_the_same_weights(processes: Any, tm
     assert metrics(broken) == metrics(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_that_a_reward_stopped_goes_on(tmp_path: Path) -> None:
     """Nothing is lost: the rounds before are kept, though no snapshot was due."""
     calls = 0
@@ -83,6 +84,7 @@ def test_a_run_that_a_reward_stopped_goes_on(tmp_path: Path) -> None:
     assert [row["update"] for row in resumed.rows] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_damaged_snapshot_is_passed_over(tmp_path: Path) -> None:
     """The last good one is read, with a warning that names the other; the run ends with the same weights."""
     whole = run(small(), folder=tmp_path)
@@ -95,6 +97,7 @@ def test_a_damaged_snapshot_is_passed_over(tmp_path: Path) -> None:
     assert all(torch.equal(one, weights(again)[name]) for name, one in weights(whole).items())
 
 
+@pytest.mark.slow
 def test_resuming_on_another_machine_warns_once(tmp_path: Path) -> None:
     """It names what differs."""
     run(small(updates=2), folder=tmp_path)
@@ -109,6 +112,7 @@ def test_resuming_on_another_machine_warns_once(tmp_path: Path) -> None:
     assert f"threads 64 → 1, torch 1.0 → {torch.__version__}" in str(caught[0].message)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_the_run_that_was_begun(tmp_path: Path) -> None:
     """Other settings, another policy or other prompts are refused by name; how often to save may change."""
     run(small(updates=2), folder=tmp_path)
@@ -120,6 +124,7 @@ def test_a_resumed_run_is_the_run_that_was_begun(tmp_path: Path) -> None:
     assert len(prompts()) == 12
 
 
+@pytest.mark.slow
 def test_old_snapshots_are_removed_and_nothing_is_pickled(tmp_path: Path) -> None:
     """Two are kept; each holds safetensors and JSON, nothing else."""
     run(small(), folder=tmp_path)
