@@ -14,14 +14,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from overseer.config.constitutions import load_constitution
-from overseer.errors import BackendMissing, ConfigError
+from overseer.errors import ConfigError
 from overseer.exports.corpus import write_corpus
+from overseer.studies.evaluation import SEED, Evaluated, compare, evaluate, prompts
 from overseer.studies.recipe_schema import StageName, Unit
 from overseer.town.corpora import Corpus
 from overseer.training import stages
 from overseer.training.outputs import RECORD
 from overseer.training.settings import Dpo, RewardModel, Sft, settings_of
-from overseer.training.tokens import INSTALL, backend
+from overseer.training.tokens import backend
 
 Say = Callable[[str], None]
 
@@ -44,8 +45,11 @@ class StageOf:
 
 
 def seeded(settings: Any, seed: int | None) -> Any:
-    """The settings under a seed of the recipe (None: the recipe names none). A corpus is the same under all."""
-    if seed is None or isinstance(settings, CorpusSettings):
+    """The settings under a seed of the recipe (None: the recipe names none).
+
+    A corpus is the same under all, and so are an evaluation's prompts.
+    """
+    if seed is None or isinstance(settings, CorpusSettings | EvaluateSettings):
         return settings
     if isinstance(settings, BaseModel):
         return settings.model_copy(update={"seed": seed})
@@ -87,7 +91,7 @@ def _told(say: Say) -> Callable[[int, int, float], None]:
 
 
 def _pretrain_settings(given: object, where: str) -> Any:
-    _need_torch()
+    backend()
     from overseer.training.pretrain import Settings
 
     known = [each.name for each in fields(Settings)]
@@ -141,7 +145,7 @@ def _dpo(unit: Unit, settings: Dpo, inputs: Inputs, out: Path, say: Say) -> Mapp
 
 
 def _ppo_settings(given: object, where: str) -> Any:
-    _need_torch()
+    backend()
     from overseer.training.ppo_stage import Ppo
 
     return settings_of(Ppo, given, where)
@@ -151,21 +155,63 @@ def _ppo(unit: Unit, settings: Any, inputs: Inputs, out: Path, say: Say) -> Mapp
     from overseer.training.ppo_stage import ppo
 
     single = inputs.single
-    ppo(inputs.several["prompts"], single["model"], single["reward"], out, settings, replace=True, tell=say)
+    rewards: Any = single.get("reward")
+    if "hierarchy" in single:
+        from overseer.studies.live_reward import rewarding
+
+        rewards = rewarding(single["hierarchy"], settings.seed)
+    ppo(inputs.several["prompts"], single["model"], rewards, out, settings, replace=True, tell=say)
     return _record(out)
+
+
+# --- figures -------------------------------------------------------------------------------------------------------
+
+
+class EvaluateSettings(BaseModel):
+    """Of an evaluation: which prompts, the same under all seeds of a recipe, and how long an answer may be."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    count: Annotated[int, Field(ge=1)] = 500
+    environments: list[str] = ["reference"]
+    prompts: str = SEED
+    max_tokens: Annotated[int, Field(ge=1)] = 64
+
+
+def _evaluate_settings(given: object, where: str) -> EvaluateSettings:
+    settings: EvaluateSettings = settings_of(EvaluateSettings, given, where)
+    try:
+        prompts(1, settings.environments, settings.prompts)
+    except ConfigError as error:
+        raise ConfigError([f"{where}: {problem}" for problem in error.problems]) from None
+    return settings
+
+
+def _evaluate(unit: Unit, settings: EvaluateSettings, inputs: Inputs, out: Path, say: Say) -> Mapping[str, Any]:
+    def evaluated(model: str) -> Evaluated:
+        return evaluate(
+            model,
+            settings.count,
+            environments=settings.environments,
+            seed=settings.prompts,
+            max_tokens=settings.max_tokens,
+        )
+
+    found = evaluated(inputs.single["model"])
+    told: dict[str, Any] = {"figures": {each.name: asdict(each) for each in found.measures}}
+    if "against" in inputs.single:
+        compared = compare(evaluated(inputs.single["against"]), found)
+        told["against"] = {each.name: asdict(each) for each in compared.first.measures}
+        told["differences"] = {each.name: asdict(each.difference) for each in compared.differences}
+    part = out.with_name(f".{out.name}.part")
+    part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    part.replace(out)
+    return told
 
 
 def _record(out: Path) -> dict[str, Any]:
     told: dict[str, Any] = json.loads((out / RECORD).read_text(encoding="utf-8"))
     return {key: value for key, value in told.items() if key not in ("settings", "versions", "command")}
-
-
-def _need_torch() -> None:
-    backend()
-    try:
-        import torch  # noqa: F401  # only whether it is there
-    except ImportError as error:
-        raise BackendMissing(f"training needs torch: {INSTALL}") from error
 
 
 STAGES: Mapping[StageName, StageOf] = {
@@ -175,4 +221,5 @@ STAGES: Mapping[StageName, StageOf] = {
     "rm": StageOf(lambda given, where: settings_of(RewardModel, given, where), _rm),
     "dpo": StageOf(lambda given, where: settings_of(Dpo, given, where), _dpo),
     "ppo": StageOf(_ppo_settings, _ppo),
+    "evaluate": StageOf(_evaluate_settings, _evaluate),
 }

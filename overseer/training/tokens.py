@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,16 @@ from overseer.records import Message
 Prompt = Sequence[Message]
 
 INSTALL = "pip install 'overseer[train]'"
+_NEEDED = ("torch", "transformers", "accelerate", "datasets", "peft", "trl")
 _PROBE = (Message("user", "How much?"),)
 _PROBE_ANSWER = "Two spoons."
 
 
 def backend() -> None:
-    """Raises BackendMissing where what the stages stand on is not installed."""
-    try:
-        import accelerate  # noqa: F401  # only whether it is there
-        import datasets  # noqa: F401
-        import peft  # noqa: F401
-        import trl  # noqa: F401
-    except ImportError as error:
-        raise BackendMissing(f"training needs {error.name or 'TRL'}: {INSTALL}") from error
+    """Raises BackendMissing where what the stages stand on is not installed; loads none of it."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise BackendMissing(f"training needs {', '.join(missing)}: {INSTALL}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
