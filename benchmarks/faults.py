@@ -1,10 +1,11 @@
-"""The whole of every acceptance count of faults, run once: what each test prints of its figures, with the bound 3/n.
+"""The whole of every acceptance count of faults, run once, as one table: n, failures, and the bound 3/n at 95 %.
 
-python benchmarks/faults.py [WORD ...]
+    python benchmarks/faults.py [NUMBER ...]
 
-WORDS: only the suites whose files hold one of them. An hour or two of two quiet cores for all; bounds on time (a second
-stop within 1 s, 50 ms for a reply) are of a machine that does nothing else. What a suite skips is told, and is not
-shown. Exits with 1 if a suite failed.
+NUMBERS: only these of the acceptance (1 to 16). All take hours of two quiet cores, the last alone a
+quarter of one; bounds on time (a second stop within 1 s, 50 ms for a reply) are of a machine that does nothing else.
+What each test prints becomes a row; one that prints no failures of n is quoted as it is. Tests that skip or fail have
+rows, too. Prints Markdown as it goes; exits with 1 if anything failed.
 """
 
 from __future__ import annotations
@@ -13,61 +14,93 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
 ROOT = Path(__file__).parent.parent
-SUITES = (
-    "tests/test_faults.py",
-    "tests/faults/",
-    "tests/journal/test_chain.py",
-    "tests/running/test_runner.py -k order",
-    "tests/models/test_openai.py -k 'storm or silent'",
-    "tests/test_verdict_integrity.py",
-    "tests/oversight/test_generator.py",
-    "tests/oversight/test_oversight_enumerated.py",
-    "tests/oversight/test_oversight_fuzz.py",
-    "tests/reports/test_page_payloads.py",
-    "tests/exports/test_export.py -k formula",
+COUNTS = (
+    (1, "tests/test_faults.py -k killed_runs"),
+    (2, "tests/faults/test_failpoints.py"),
+    (3, "tests/journal/test_chain.py -k damaged_tail"),
+    (4, "tests/faults/test_full_disk.py"),
+    (5, "tests/faults/test_signals.py"),
+    (5, "tests/faults/test_changed_inputs.py"),
+    (6, "tests/faults/test_faulty_server.py -k 'not key'"),
+    (7, "tests/models/test_openai.py -k 'storm or silent'"),
+    (8, "tests/test_verdict_integrity.py"),
+    (9, "tests/oversight"),
+    (10, "tests/running/test_runner.py -k order"),
+    (11, "tests/faults/test_many_reviewers.py"),
+    (12, "tests/test_known_bad.py -k thousand"),
+    (13, "tests/faults/test_terminal.py"),
+    (13, "tests/reports/test_page_payloads.py"),
+    (14, "tests/faults/test_hostile_files.py"),
+    (14, "tests/faults/test_graphs.py"),
+    (15, "tests/faults/test_faulty_server.py -k key"),
+    (16, "benchmarks/runner.py --tasks 1000000"),
 )
-"""Files of tests, each with what selects the counts in it; folders stand for all that is in them."""
-PROGRESS = re.compile(r"^[.s]+|\s*\[ *\d+%\]$")
+"""Each number of the acceptance, and the tests (or the benchmark) that show it."""
+RARE = re.compile(r"(?P<failures>[\d,]+) failures in (?P<n>[\d,]+) \(rate below [\d.]+% at 95 %\)")
+PROGRESS = re.compile(r"^[.sx]+(?=[^.\d])|^[.sx]+(?=\d)|\s*\[ *\d+%\]$|^[.sx]+$")
 """What pytest puts before and after the lines that tests print."""
+SUMMARY = re.compile(r"^=+ .* =+$|^\d+ (passed|failed|skipped|deselected|error)|^(SKIPPED|FAILED|ERROR) ")
 
 
-def suites(words: list[str]) -> list[str]:
-    """The suites that are asked for, folders by their files."""
-    found: list[str] = []
-    for suite in SUITES:
-        if suite.endswith("/"):
-            found += sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / suite).glob("test_*.py"))
-        else:
-            found.append(suite)
-    return [suite for suite in found if not words or any(word in suite for word in words)]
+def command(what: str) -> str:
+    if what.startswith("benchmarks/"):
+        return f"{sys.executable} {what}"
+    return f"{sys.executable} -m pytest {what} -q -s -rs -p no:cacheprovider --no-header"
 
 
-def run(suite: str) -> tuple[bool, list[str]]:
-    """Run a suite whole; did it pass, and the figures that it printed."""
-    command = f"{sys.executable} -m pytest {suite} -q -s -p no:cacheprovider --no-header"
+def run(what: str) -> tuple[int, list[str], float]:
+    """Run one count whole: its exit code, what it printed, how long it took."""
+    began = perf_counter()
     done = subprocess.run(
-        command, shell=True, cwd=ROOT, env=os.environ | {"OVERSEER_FULL": "1"}, capture_output=True, text=True
+        command(what),
+        shell=True,
+        cwd=ROOT,
+        env=os.environ | {"OVERSEER_FULL": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    lines = done.stdout.splitlines()
-    if done.returncode:
-        return False, lines[-40:]
-    told = [PROGRESS.sub("", line).strip() for line in lines]
-    return True, [line for line in told if re.search(r"\d", line)]
+    return done.returncode, done.stdout.splitlines(), perf_counter() - began
+
+
+def told(lines: list[str]) -> Iterator[str]:
+    """The lines with a figure in them that tests printed, and which tests were skipped."""
+    for line in lines:
+        said = PROGRESS.sub("", line).strip()
+        if said.startswith("SKIPPED") or (re.search(r"\d", said) and not SUMMARY.match(said)):
+            yield said
+
+
+def row(number: int, said: str, seconds: str) -> str:
+    """One line of the table: what was counted, n, failures, 3/n."""
+    text, n, failures, bound = said, "", "", ""
+    if (found := RARE.search(said)) is not None:
+        text = (said[: found.start()] + said[found.end() :]).strip(" :;,")
+        n, failures = found["n"], found["failures"]
+        bound = "" if failures != "0" else f"{3 / int(n.replace(',', '')):.2g}"
+    return f"| {number} | {text.replace('|', '/')} | {n} | {failures} | {bound} | {seconds} |"
 
 
 def main() -> None:
+    wanted = {int(each) for each in sys.argv[1:]}
     failed = 0
-    for suite in suites(sys.argv[1:]):
-        began = perf_counter()
-        passed, lines = run(suite)
-        failed += not passed
-        print(f"\n{suite}: {'passed' if passed else 'FAILED'} in {perf_counter() - began:.0f} s", flush=True)
-        for line in lines:
-            print(f"    {line}", flush=True)
+    print("| number | what | n | failures | bound 3/n | seconds |\n|---|---|---|---|---|---|", flush=True)
+    for number, what in COUNTS:
+        if wanted and number not in wanted:
+            continue
+        code, lines, took = run(what)
+        said = list(told(lines))
+        if code:
+            failed += 1
+            print("\n".join(lines[-60:]), file=sys.stderr)
+            said = [f"FAILED: {what}"]
+        for at, each in enumerate(said or [f"passed: {what}"]):
+            print(row(number, each, f"{took:,.0f}" if at == 0 else ""), flush=True)
     sys.exit(bool(failed))
 
 
