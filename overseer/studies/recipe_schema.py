@@ -16,7 +16,7 @@ from overseer.config.strict_yaml import Document, KeyPath, near, read
 from overseer.config.validation import lines_of, validate
 from overseer.errors import ConfigError
 
-StageName = Literal["corpus", "pretrain", "sft", "rm", "dpo", "ppo"]
+StageName = Literal["corpus", "pretrain", "sft", "rm", "dpo", "ppo", "evaluate"]
 
 TAKES: dict[StageName, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "corpus": (("lines", "constitution"), ()),
@@ -24,7 +24,8 @@ TAKES: dict[StageName, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sft": (("model", "data"), ()),
     "rm": (("model", "data"), ()),
     "dpo": (("model", "data"), ()),
-    "ppo": (("model", "reward", "prompts"), ()),
+    "ppo": (("model", "prompts"), ("reward", "hierarchy")),
+    "evaluate": (("model",), ("against",)),
 }
 """What each stage must be given, and what it may be given, beside its settings."""
 GIVES: dict[StageName, str] = {
@@ -34,6 +35,7 @@ GIVES: dict[StageName, str] = {
     "rm": "reward",
     "dpo": "model",
     "ppo": "model",
+    "evaluate": "figures",
 }
 """What comes of each: an earlier unit's name may stand where one of these is asked for."""
 
@@ -46,12 +48,16 @@ class _Strict(BaseModel):
 
 
 class Unit(_Strict):
-    """One stage. `model`, `reward`, `tokenizer`, `data` and `prompts` name earlier units, or paths from the recipe."""
+    """One stage. `model`, `against`, `reward`, `tokenizer`, `data` and `prompts` name earlier units, or paths from the
+    recipe; `constitution` and `hierarchy` paths.
+    """
 
     id: Id
     stage: StageName
     model: str | None = None
+    against: str | None = None
     reward: str | None = None
+    hierarchy: str | None = None
     tokenizer: str | None = None
     data: Files | None = None
     prompts: Files | None = None
@@ -61,7 +67,7 @@ class Unit(_Strict):
 
     def inputs(self) -> Iterator[tuple[str, int | None, str]]:
         """Each thing that goes in: the key it stands under, its place in that key's list, and what it says."""
-        for key in ("model", "reward", "tokenizer", "constitution"):
+        for key in ("model", "against", "reward", "hierarchy", "tokenizer", "constitution"):
             if (said := getattr(self, key)) is not None:
                 yield key, None, said
         for key in ("data", "prompts"):
@@ -100,9 +106,11 @@ def _problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
         given = {key for key in Unit.model_fields if key in unit.model_fields_set} - {"id", "stage", "settings"}
         yield from (((*place, "stage"), f"{unit.stage} needs `{key}`") for key in must if key not in given)
         yield from (((*place, key), f"{unit.stage} takes no `{key}`") for key in sorted(given - {*must, *may}))
+        if unit.stage == "ppo" and (unit.reward is None) == (unit.hierarchy is None):
+            yield (*place, "stage"), "ppo needs one of `reward` and `hierarchy`"
         for key, at, said in unit.inputs():
             where: KeyPath = (*place, key) if at is None else (*place, key, at)
-            gives = {"prompts": ("data",), "tokenizer": ("model",)}.get(key, (key,))
+            gives = {"prompts": ("data",), "tokenizer": ("model",), "against": ("model",)}.get(key, (key,))
             if said in before and GIVES[before[said]] not in gives:
                 yield where, f"{said!r} is a {before[said]} unit, which gives no {key}"
             elif said in later and said not in before:

@@ -19,6 +19,7 @@ from time import perf_counter
 from typing import Any
 
 from overseer import town
+from overseer.config.hierarchies import load_hierarchy
 from overseer.errors import ConfigError, OverseerError
 from overseer.models import folders
 from overseer.studies.recipe_schema import Recipe, Unit, read_recipe
@@ -119,6 +120,8 @@ def _check(recipe: Recipe, file: str, base: Path) -> dict[str, Any]:
 def _name(unit: Unit, seed: int | None) -> str:
     if unit.stage == "corpus":
         return f"{unit.id}.jsonl"
+    if unit.stage == "evaluate":
+        return f"{unit.id}.json" if seed is None else f"{unit.id}-{seed}.json"
     return unit.id if seed is None else f"{unit.id}-{seed}"
 
 
@@ -136,6 +139,9 @@ def _inputs(unit: Unit, base: Path, made: Mapping[str, Done]) -> Inputs:
             digest, shown = folders.identity(path), str(path)
         else:
             path = base / Path(said).expanduser()
+            if key == "hierarchy":
+                single[key], digests[key] = str(path), _of_hierarchy(path)
+                continue
             digest, shown = identity(path) or "", str(path)
         digests[key if at is None else f"{key}[{at}]"] = digest
         if at is None:
@@ -143,6 +149,13 @@ def _inputs(unit: Unit, base: Path, made: Mapping[str, Done]) -> Inputs:
         else:
             several.setdefault(key, []).append(path)
     return Inputs(single, several, digests)
+
+
+def _of_hierarchy(path: Path) -> str:
+    """All that decides what a hierarchy finds: its file, its constitutions, its agents' weights."""
+    setup = load_hierarchy(path)
+    held = [f"{each.name} {identity(each)}\n" for each in (*setup.files, *setup.weights)]
+    return sha256("".join(held).encode()).hexdigest()
 
 
 def _key(unit: Unit, settings: Any, inputs: Inputs) -> str:
