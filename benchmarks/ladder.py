@@ -1,6 +1,6 @@
 """What each size of Town's language models can do: facts, sums of one to three steps, unseen words, judging intent.
 
-python benchmarks/ladder.py FOLDER... [--tasks 1000] [--constitution constitutions/town.yaml] [--json]
+python benchmarks/ladder.py FOLDER... [--tasks 1000] [--constitution FILE] [--threads 1] [--json]
 
 Each folder is a model that `overseer train pretrain` wrote. Every model gets the same tasks, of seeds that no corpus
 uses. Answers are greedy and read by the oracle. A verdict is the likeliest of approve, revise, reject; it is right if
@@ -20,7 +20,8 @@ from typing import Any
 
 from overseer.config.constitutions import load_constitution
 from overseer.metrics.statistics import wilson
-from overseer.models.decoding import Row, Shape, weigh, write
+from overseer.models import llama
+from overseer.models.decoding import Row, Shape, Transformers, weigh, write
 from overseer.models.town_tokenizer import rendered
 from overseer.prompts import render
 from overseer.records import Constitution, Context, CritiqueRequest, Draft, Message, Task, text_hash
@@ -68,7 +69,8 @@ class Speaker:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self.model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True).eval()
+        self.model = llama.plain(model) or Transformers(model)
         self.seconds = 0.0
         self.written = 0
 
@@ -218,8 +220,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--tasks", type=int, default=1000, help="tasks of a figure")
     parser.add_argument("--constitution", type=Path, default=Path("constitutions/town.yaml"))
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads; small models are quickest on one")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(arguments)
+    import torch
+
+    torch.set_num_threads(asked.threads)
     constitution = load_constitution(asked.constitution)
     columns: dict[str, list[Figure]] = {}
     for folder in asked.folders:
