@@ -102,7 +102,8 @@ def _fitted(texts: Sequence[str], size: int) -> Any:
         show_progress=False,
     )
     made.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
+    make: Any = PreTrainedTokenizerFast
+    return make(
         tokenizer_object=made,
         pad_token=PAD,
         eos_token=END,

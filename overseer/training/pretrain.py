@@ -200,7 +200,8 @@ class Run:
 
     def train(self, kept: Path, here: dict[str, str], key: str, progress: Progress | None, report_every: int) -> float:
         """All the updates that are left; the loss of the last ones, in nats a learned token."""
-        begun, before, recent = monotonic(), self.tokens, []
+        begun, before = monotonic(), self.tokens
+        recent: list[float] = []
         while self.updates < self.total:
             epoch, at = divmod(self.updates, self.an_epoch)
             order = batches(self.lines.lengths[self.learned], self.settings.batch, self.settings.seed, epoch)
@@ -223,7 +224,7 @@ class Run:
         value = loss.item()
         if not math.isfinite(value):
             raise OverseerError(f"pretrain: the loss is {value} at update {self.updates} (a lower --rate may help)")
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         self.optimiser.step()
         self.updates += 1
