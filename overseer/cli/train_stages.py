@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -65,6 +66,8 @@ def _run(
     words = ["overseer", "train", stage, *(word for path in data for word in ("--data", str(path)))]
     words += ["--model", model, "--out", str(out), *(word for each in overrides for word in ("--set", each))]
     made = work[stage](data, model, out, settings, replace=replace, told=_tell, command=shlex.join(words))
+    if os.environ.get("RANK", "0") != "0":
+        return OK  # of several processes the first one speaks
     if mode(ui) == "json":
         print(json.dumps({**asdict(made), "path": str(made.path)}))
     else:

@@ -216,6 +216,7 @@ class Work:
             "logging_steps": settings.log_every,
             "logging_first_step": True,
             "logging_nan_inf_filter": False,
+            "ddp_find_unused_parameters": False,  # there are none, and to look costs a pass over the graph
             "dataloader_pin_memory": self.state.device.type == "cuda",
         }
 
@@ -271,7 +272,7 @@ def work(
     kind = "ForSequenceClassification"
     if stage != "rm" and any(name.endswith(kind) for name in opened.config.architectures or ()):
         raise ConfigError(f"{opened.name}: is a reward model, which writes no text (give a language model)")
-    state, begun = PartialState(), perf_counter()
+    state, begun = PartialState(cpu=not torch.cuda.is_available()), perf_counter()
     try:
         with quiet():
             if state.is_main_process:

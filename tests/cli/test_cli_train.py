@@ -115,7 +115,7 @@ def test_a_recipe_is_run_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["sft", "rm", "dpo", "ppo"])
+@pytest.mark.parametrize("verb", ["dpo", "ppo"])
 def test_without_the_extra_it_says_what_to_install(verb: str, tmp_path: Path) -> None:
     """In an interpreter that has no TRL: exit 2, one line."""
     data = tmp_path / "pairs.jsonl"

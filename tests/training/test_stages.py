@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -238,6 +241,27 @@ def test_large_scores_of_opposite_sign_are_held_back(tmp_path: Path) -> None:
         made = run("rm", tmp_path / name, epochs=4, learning_rate=1e-2, score_penalty=penalty)
         spread[name] = made.figures["score_sd"].value
     assert spread["held"] < spread["free"] / 2
+
+
+def test_two_processes_share_a_batch(tmp_path: Path) -> None:
+    """As many updates as one process makes, to the same losses; one report, one folder."""
+    settings = ["epochs=.5", "batch=8", "max_length=400", "log_every=1"]
+    words = ["train", "rm", "--data", str(exported() / "pairs.jsonl"), "--model", str(model())]
+    words += [word for each in settings for word in ("--set", each)]
+    code = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "overseer", *words]
+    alone = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    told = [*code, "--out", str(tmp_path / "two"), "--ui", "json"]
+    done = subprocess.run(told, capture_output=True, text=True, timeout=300, check=False, env=alone)
+    assert done.returncode == 0, done.stderr
+    (said,) = done.stdout.splitlines()
+    knobs = {"epochs": 0.5, "batch": 8, "max_length": 400, "log_every": 1}
+    stages.reward_model([exported() / "pairs.jsonl"], str(model()), tmp_path / "one", RewardModel(**knobs))
+    one, two = (
+        [json.loads(line)["loss"] for line in (tmp_path / name / "metrics.jsonl").read_text("utf-8").splitlines()]
+        for name in ("one", "two")
+    )
+    assert json.loads(said)["updates"] == len(one) == len(two)
+    assert two[0] == pytest.approx(one[0], abs=1e-4)
 
 
 # --- what goes wrong -----------------------------------------------------------------------------------------------
