@@ -120,6 +120,7 @@ def speed(programs: Sequence[str], trl: str | None, reward: str, updates: int) -
             found = turn(process)
             if found is None:
                 raise SystemExit(f"{name}: ended before its time (PPO_LOUD=1 shows what it says)")
+            print(f"update {number} {name}: {found[0]:.2f} s, of processor {found[1]:.2f} s", file=sys.stderr)
             if number >= WARM_UP:
                 walls[name].append(found[0])
                 cpus[name].append(found[1])
