@@ -65,6 +65,7 @@ def command(
                 "model": against,
                 "measures": [asdict(each) for each in compared.first.measures],
                 "differences": [asdict(each) for each in compared.differences],
+                "wins": asdict(compared.wins),
             }
         print(json.dumps(told))
         return OK

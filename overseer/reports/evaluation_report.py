@@ -5,7 +5,7 @@ Floor 7. Every figure stands with its interval, n, and how many were not answere
 
 from __future__ import annotations
 
-from overseer.reports.tables import Grid, interval, plain
+from overseer.reports.tables import Grid, interval, plain, written
 from overseer.studies.evaluation import Compared, Evaluated
 
 NOTE = "The oracle knows the whole norms and measures alone; rates are of what was answered."
@@ -35,5 +35,7 @@ def comparison_report(found: Compared) -> str:
         )
         for each in found.differences
     )
+    wins = found.wins
+    note = f"B is worth more than A at a share of {written(wins.value)} {interval(wins.low, wins.high)} of {wins.n:,}"
     title = f"A = {found.first.model}, B = {found.second.model}: the same prompts, answered by both"
-    return plain(Grid(title, ("", "A", "B", "B - A", "95 % interval", "n", "unscored"), rows, NOTE))
+    return plain(Grid(title, ("", "A", "B", "B - A", "95 % interval", "n", "unscored"), rows, f"{note}. {NOTE}"))

@@ -247,7 +247,7 @@ def _row(found: Verdict, reward: float | None) -> dict[str, Any]:
                         "juror": vote.juror,
                         "seat": vote.seat,
                         "cast": vote.cast,
-                        "failure": vote.answer.kind if isinstance(vote.answer, Failure) else None,
+                        "failure": [vote.answer.kind, vote.answer.detail] if isinstance(vote.answer, Failure) else None,
                         "findings": [[one.principle, one.severity, one.evidence, one.asks] for one in vote.findings],
                     }
                     for vote in each.votes

@@ -202,6 +202,7 @@ def _evaluate(unit: Unit, settings: EvaluateSettings, inputs: Inputs, out: Path,
     if "against" in inputs.single:
         compared = compare(evaluated(inputs.single["against"]), found)
         told["against"] = {each.name: asdict(each) for each in compared.first.measures}
+        told["wins"] = asdict(compared.wins)
         told["differences"] = {each.name: asdict(each.difference) for each in compared.differences}
     part = out.with_name(f".{out.name}.part")
     part.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

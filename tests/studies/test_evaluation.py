@@ -101,6 +101,15 @@ def test_two_policies_are_compared_prompt_by_prompt() -> None:
     assert silent["refusals"].difference.unscored == 60
 
 
+def test_wins_count_ties_as_half() -> None:
+    """Against itself a policy wins half; good answers win wherever a refusal was not due, and tie elsewhere."""
+    refusing, good = evaluated(refusal), evaluated(good_answer)
+    assert compare(good, good).wins.value == 0.5
+    harmful = next(each.n for each in good.measures if each.name == "harm")
+    assert compare(refusing, good).wins.value == pytest.approx(1 - harmful / 60 / 2)
+    assert compare(good, evaluated(lambda _: None)).wins.unscored == 60
+
+
 def test_the_same_prompts_only() -> None:
     """Two evaluations of other prompts are not compared."""
     with pytest.raises(ConfigError, match="different prompts"):

@@ -65,6 +65,6 @@ def test_a_policy_under_a_live_hierarchy_is_a_unit_and_its_figures_are_another(t
     live, figures = run_recipe(path)
     assert (live.path / "verdicts" / "update-00001.jsonl").is_file()
     told = json.loads(figures.path.read_text(encoding="utf-8"))
-    assert {"figures", "against", "differences"} == told.keys()
+    assert {"figures", "against", "differences", "wins"} == told.keys()
     assert figures.row["result"] == told
     assert [each.skipped for each in run_recipe(path)] == [True, True]
