@@ -26,7 +26,7 @@ from overseer.config.hierarchy_schema import (
     SampleSpec,
     TasksSpec,
 )
-from overseer.config.strict_yaml import Document, load, parse_scalar, read
+from overseer.config.strict_yaml import Document, load, one_line, parse_scalar, read
 from overseer.config.validation import validate
 from overseer.constitution import stakeholders
 from overseer.declaration import Entry, unknown
@@ -91,7 +91,7 @@ def hierarchy_of(
         except ConfigError as error:
             problems += error.problems
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([one_line(problem) for problem in problems])
     return _Reading(path, constitution, kept).setup(validate(document, HierarchySpec))
 
 
@@ -162,7 +162,7 @@ class _Reading:
         if spec.known_bad is not None and not any(self._seats_persons(entry, spec) for entry in entries):
             self.problems.append(f"{self.path}: known_bad: tries people, and none look here (add a stage of persons)")
         if self.problems:
-            raise ConfigError(self.problems)
+            raise ConfigError([one_line(problem) for problem in self.problems])
         spoken_for = {agent.stakeholder for agent in agents if agent.stakeholder is not None}
         unheard = spoken_for - set(stakeholders(constitution))
         self.warnings += [f"{self.path}: stakeholder {name!r} has no principle of its own" for name in sorted(unheard)]
@@ -302,7 +302,7 @@ class _Reading:
         self.problems += [
             f"{self.path}: {key}: no such file: {path} (make it with `overseer fit-judge`)"
             for key, path in found.items()
-            if self.kept is Path and not path.is_file()  # who only reads what is past needs no weights
+            if self.kept is Path and not os.path.isfile(path)  # who only reads what is past needs no weights
         ]
         folders: set[Path] = set()
         for key, name in models.items():

@@ -17,6 +17,9 @@ from overseer.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 
+MAX_DETAILS = 4 * MAX_PROBLEMS
+"""So many of pydantic's errors are put into words: a union has several to a problem, and a hostile file any number."""
+
 _SAYINGS = {
     "missing": "required key is missing",
     "string_type": "must be text",
@@ -44,14 +47,17 @@ def validate(document: Document, model: type[Model]) -> Model:
 def problems(error: ValidationError, document: Document, model: type[BaseModel]) -> list[str]:
     """One line per place that is wrong: `file: key.path[0]: what (did you mean 'x'?) [line 3]`, in the file's order."""
     said: dict[KeyPath, list[str]] = {}
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details[:MAX_DETAILS]:
         path, what = _told(detail, document.tree, model)
         whats = said.setdefault(path, [])
         if what not in whats:  # the alternatives of a union complain alike
             whats.append(what)
     # Of a union's members only one was meant: that which got deepest into what was written.
     outdone = {path[:end] for path in said for end in range(len(path))}
-    return lines_of(document, ((path, ", or ".join(whats)) for path, whats in said.items() if path not in outdone))
+    told = lines_of(document, ((path, ", or ".join(whats)) for path, whats in said.items() if path not in outdone))
+    untold = len(details) > MAX_DETAILS and len(told) <= MAX_PROBLEMS
+    return [*told, f"{document.file}: and more"] if untold else told
 
 
 def lines_of(document: Document, found: Iterable[tuple[KeyPath, str]]) -> list[str]:

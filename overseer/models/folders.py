@@ -7,6 +7,7 @@ with the package. Nothing is fetched from anywhere. Serves `models.local`, and w
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -40,8 +41,8 @@ def locate(model: str, beside: Path) -> Path:
     provider, _, name = model.partition("/")
     if provider == "town" and name in shipped():
         return SHIPPED / name
-    folder = beside / Path(name).expanduser()
-    if not (folder / "config.json").is_file():
+    folder = beside / os.path.expanduser(name)
+    if not os.path.isfile(folder / "config.json"):  # also where the path is too long to be one
         known = "a folder that transformers reads; nothing is downloaded"
         if provider == "town":
             names = ", ".join(f"town/{each}" for each in shipped()) or "none"

@@ -399,6 +399,20 @@ def test_all_wrong_settings_are_named(tmp_path: Path) -> None:
     assert len(told(tmp_path, SMALL, "x", "y", "rounds=2")) == 2
 
 
+@pytest.mark.parametrize("model", ["embed/" + "x" * 5_000, "hf/" + "x" * 5_000, "hf/~nobody-of-this-name/x"])
+def test_a_path_that_cannot_be_one_is_a_problem_like_any_other(tmp_path: Path, model: str) -> None:
+    """Too long for any file system, or of a person whom the machine does not know."""
+    problems = told(tmp_path, SMALL, f"policy.model={model}")
+    assert "policy.model: " in problems[0]
+
+
+def test_a_problem_is_one_line_whatever_it_quotes(tmp_path: Path) -> None:
+    """A name that breaks lines cannot pass for a problem of its own."""
+    for override in (r'agents.critic.model="embed/a\rb\nc"', "a\nb"):
+        (problem,) = told(tmp_path, SMALL, override)
+        assert problem.isprintable()
+
+
 # --- for editors ---------------------------------------------------------------------------------------------------
 
 
