@@ -100,8 +100,7 @@ def drop(run: Path, taken: Iterable[str]) -> None:
 
 def refuse(run: Path, name: str) -> Path:
     """Set a file aside that nobody can take up; where it lies now."""
-    folder = run / INBOX / REFUSED
-    folder.mkdir(exist_ok=True)
+    folder = _own_folder(run / INBOX / REFUSED)
     aside = folder / name
     os.replace(run / INBOX / name, aside)
     return aside
@@ -148,7 +147,7 @@ def is_ruling(name: str) -> bool:
 @contextmanager
 def closed(run: Path) -> Iterator[None]:
     """Hold the inbox alone, against everybody who leaves a ruling under a deadline (`flock`: ends with its process)."""
-    lock = os.open(_folder(run) / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    lock = _lock(_folder(run) / ".lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -162,10 +161,8 @@ def opened(run: Path, checkpoint: str) -> Iterator[bool]:
 
     `flock` goes with the process: a console that dies lets go of what it showed.
     """
-    folder = _folder(run) / ".open"
-    folder.mkdir(exist_ok=True)
-    path = folder / sha256(checkpoint.encode()).hexdigest()[:16]
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    path = _own_folder(_folder(run) / ".open") / sha256(checkpoint.encode()).hexdigest()[:16]
+    lock = _lock(path)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -176,6 +173,21 @@ def opened(run: Path, checkpoint: str) -> Iterator[bool]:
         path.unlink(missing_ok=True)
     finally:
         os.close(lock)
+
+
+def _own_folder(path: Path) -> Path:
+    """A folder of ours within the inbox. Others may write there, too: a link, or a file, in its place is removed."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def _lock(path: Path) -> int:
+    """A lock of ours within the inbox, opened. A link in its place is removed, and never followed."""
+    if path.is_symlink():
+        path.unlink(missing_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
 
 
 def _folder(run: Path) -> Path:

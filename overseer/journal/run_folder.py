@@ -89,9 +89,11 @@ def create_run(
         sys.audit("overseer.run_folder.made")
         os.rename(part, run)
         sys.audit("overseer.run_folder.named")
-    except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise JournalError(f"{run}: cannot be made: {error.strerror} (choose another folder)") from error
+    except (OSError, ValueError) as error:  # the latter: a name that is no Unicode
+        with suppress(ValueError):
+            shutil.rmtree(part, ignore_errors=True)
+        reason = error.strerror if isinstance(error, OSError) else "a name in it is no text (half a surrogate pair)"
+        raise JournalError(f"{run}: cannot be made: {reason} (choose another folder, or name)") from error
     sync_folder(root)
     return run
 
