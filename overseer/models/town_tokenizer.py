@@ -3,8 +3,8 @@
 Every byte is a piece, so unseen and obfuscated words can be read; each digit stands alone, so that sums can be learned;
 words keep their underscores, since principles are named by them. Pad is not the end, both are special. The chat
 template marks what the model says (`generation`), so that programs which train know where loss belongs, and breaks
-the names of special tokens in messages, so that no text can pose as a role. All of it lies in the folder: transformers,
-TRL and vLLM read the same ids without any code of ours.
+the names of special tokens in messages, so that no text can pose as a role. All of it lies in the folder: programs
+read the same ids without any code of ours.
 """
 
 from __future__ import annotations
