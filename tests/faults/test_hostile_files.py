@@ -1,6 +1,6 @@
 """Hostile files are refused quickly, cheaply and by one kind of error; hostile names lead nowhere but into the run.
 
-A tenth of the inputs that Hypothesis draws, and of the files; `OVERSEER_FULL=1` takes all of them.
+A tenth of the inputs that Hypothesis draws, half of the files, all names; `OVERSEER_FULL=1` takes everything.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from overseer.records import Message, Reply, Ruling, Task, binding
 from overseer.runs import Run
 from overseer.scenarios import load_scenario
 
-FILES, DRAWN, NAMES = (2_000, 100_000, 500) if FULL else (1_000, 5_000, 500)
+FILES, DRAWN, NAMES = (2_000, 100_000, 500) if FULL else (1_000, 10_000, 500)
 SECONDS, MEGABYTES = 0.2, 50
 
 pytestmark = pytest.mark.slow
@@ -119,13 +119,8 @@ def test_hostile_files_are_refused_quickly_and_cheaply(tmp_path: Path) -> None:
     assert gained <= MEGABYTES
 
 
-_YAML = st.text(st.sampled_from("abc012 \n\t-:?[]{},&*!|>'\"%@`#<=.~\\/\x00\x85\u2028\ufeff\ud800é"), max_size=60)
-_PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-_TREE = st.recursive(
-    _PLAIN,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=6,
-)
+_CHARACTERS = "abc012 \n\t-:?[]{},&*!|>'\"%@`#<=.~\\/\x00\x85\u2028\ufeff\ud800é"
+_TEXTS = st.binary(max_size=60).map(lambda drawn: "".join(_CHARACTERS[byte % len(_CHARACTERS)] for byte in drawn))
 _KEYS = (
     "name",
     "constitution",
@@ -139,40 +134,53 @@ _KEYS = (
     "cues",
     "expect",
 )
-_SHAPED = st.dictionaries(st.sampled_from(_KEYS), _TREE, max_size=6).map(json.dumps)
+_PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+_TREES = st.recursive(
+    _PLAIN,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+_FILES = st.dictionaries(st.sampled_from(_KEYS), _TREES, max_size=4).map(json.dumps)
 
 
-def test_whatever_hypothesis_draws_is_read_or_refused(tmp_path: Path) -> None:
-    """Texts over YAML's own characters, and trees of any values under the keys of our files."""
+@pytest.mark.parametrize(
+    ("texts", "share"),
+    [
+        pytest.param(_TEXTS, 0.8, id="texts of the characters that YAML is made of"),
+        pytest.param(_FILES, 0.2, id="trees of any values under our keys"),
+    ],
+)
+def test_whatever_hypothesis_draws_is_read_or_refused(
+    tmp_path: Path, texts: st.SearchStrategy[str], share: float
+) -> None:
+    """By the reader of YAML, and by every loader in turn."""
     came: Counter[str] = Counter()
-    longest = 0.0
-    path = tmp_path / "drawn.yaml"
+    longest, path, count = 0.0, tmp_path / "drawn.yaml", int(share * DRAWN)
 
     @settings(
-        max_examples=DRAWN,
+        max_examples=count,
         database=None,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(_YAML | _SHAPED)
+    @given(texts)
     def load(text: str) -> None:
         nonlocal longest
-        loaders: list[tuple[Callable[[Any], object], object]] = [(lambda said: parse(said, "drawn.yaml"), text)]
-        if text.startswith("{"):
+        if came.total() % 4:
+            word, seconds = taken(lambda said: parse(said, "drawn.yaml"), text)
+        else:
             path.write_bytes(text.encode("utf-8", "surrogatepass"))
-            loaders = [(LOADERS[came.total() % len(LOADERS)], path)]
-        for one, value in loaders:
-            word, seconds = taken(one, value)
-            assert word in ("read", "refused"), word
-            came[word] += 1
-            longest = max(longest, seconds)
+            word, seconds = taken(LOADERS[came.total() // 4 % len(LOADERS)], path)
+        assert word in ("read", "refused"), word
+        came[word] += 1
+        longest = max(longest, seconds)
 
     load()
     print(
         f"{came.total():,} drawn: {came['refused']:,} refused; at most {longest * 1e3:.0f} ms; {rare(0, came.total())}"
     )
-    assert came.total() >= 0.9 * DRAWN
+    assert came.total() >= 0.9 * count
     assert longest <= SECONDS
 
 
