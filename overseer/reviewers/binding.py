@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from overseer import models
+from overseer.config.strict_yaml import one_line
 from overseer.errors import ConfigError
 from overseer.records import Agent
 from overseer.reviewers import Reviewer
@@ -45,7 +46,7 @@ def bind(agents: Mapping[str, Agent], seed: str, beside: Path, given: Given, whe
         try:
             reviewer = _reviewer(agent, seed, beside, given, loaded)
         except ConfigError as error:
-            problems += [f"{where}{problem}" for problem in error.problems]
+            problems += [one_line(f"{where}{problem}") for problem in error.problems]
             continue
         if reviewer is not None:
             bound[name] = reviewer
