@@ -367,11 +367,14 @@ LARGEST = {
 
 @pytest.mark.parametrize("text", LARGEST.values(), ids=LARGEST.keys())
 def test_the_largest_inputs_are_answered_within_50_ms(text: str) -> None:
-    """Nothing within the size that is read takes quadratic time or recursion; measured as this thread's own time."""
-    begun = thread_time()
+    """Nothing within the size that is read takes quadratic time or recursion; best of three, of this thread's time."""
     for dialect in JUDGES:
-        assert isinstance(parse(CRITIQUE, text, "stop", dialect), Failure)
-    assert thread_time() - begun < 0.1  # two dialects, 50 ms each
+        took = []
+        for _ in range(3):
+            begun = thread_time()
+            assert isinstance(parse(CRITIQUE, text, "stop", dialect), Failure)
+            took.append(thread_time() - begun)
+        assert min(took) < 0.05, dialect
 
 
 @pytest.mark.slow
