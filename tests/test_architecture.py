@@ -16,7 +16,7 @@ MODULES = sorted(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", 
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "failpoints", "records"),
+    ("errors", "failpoints", "strict_json", "records"),
     (
         "names",
         "sampling",

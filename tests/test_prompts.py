@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overseer.errors import Malformed
-from overseer.prompts import MAX_REPLY, MAX_TEXT, checked, load_json, parse, quote, render, write
-from overseer.prompts.strict import MAX_DEPTH
+from overseer.prompts import MAX_REPLY, MAX_TEXT, checked, parse, quote, render, write
 from overseer.records import (
     AssessRequest,
     CompareRequest,
@@ -42,6 +41,7 @@ from overseer.records import (
     Vote,
     text_hash,
 )
+from overseer.strict_json import MAX_DEPTH, load_json
 
 CANARY = "canary-7f3a"
 PRINCIPLES = (

@@ -16,7 +16,6 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import PydanticSerializationError
 
 from overseer.errors import Malformed
-from overseer.prompts.strict import load_json
 from overseer.records import (
     Comparison,
     Context,
@@ -30,6 +29,7 @@ from overseer.records import (
     Text,
     Usage,
 )
+from overseer.strict_json import load_json
 
 Value = TypeVar("Value")
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)

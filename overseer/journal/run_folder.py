@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -241,6 +240,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def _versions() -> dict[str, str]:
+    from importlib.metadata import version  # slow to import, and only a new run asks
+
     return {
         "overseer": overseer.__version__,
         "python": platform.python_version(),

@@ -27,8 +27,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 from overseer.errors import ConfigError, Malformed
 from overseer.models import Completion, option_problems
 from overseer.models.pacing import Pace, backoff, retry_after
-from overseer.prompts import Finish, Prompt, load_json
+from overseer.prompts import Finish, Prompt
 from overseer.records import Failure, Usage
+from overseer.strict_json import load_json
 
 MAX_ATTEMPTS = 6
 """Requests that one call may make."""

@@ -12,7 +12,6 @@ from overseer.prompts.material import quote
 from overseer.prompts.parse import MAX_REPLY, MAX_TEXT, Finish, checked, parse, write
 from overseer.prompts.render import render
 from overseer.prompts.short_replies import write_short
-from overseer.prompts.strict import load_json, plain
 
 __all__ = [
     "MAX_REPLY",
@@ -23,9 +22,7 @@ __all__ = [
     "Prompt",
     "checked",
     "choice",
-    "load_json",
     "parse",
-    "plain",
     "quote",
     "render",
     "write",

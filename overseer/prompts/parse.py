@@ -18,7 +18,6 @@ from typing import Literal, TypeVar, assert_never, get_args
 from overseer.errors import Malformed
 from overseer.prompts.dialects import Dialect
 from overseer.prompts.short_replies import read_short
-from overseer.prompts.strict import load_json, plain, shown
 from overseer.records import (
     MUST_NOT_STAND,
     SEVERITIES,
@@ -42,6 +41,7 @@ from overseer.records import (
     Text,
     Verdict,
 )
+from overseer.strict_json import load_json, plain, shown
 
 Finish = Literal["stop", "length", "other"]
 """How a model came to its end: by itself, at its token limit, or in any other way."""

@@ -19,7 +19,6 @@ from typing import Literal, TypeVar, get_args
 
 from overseer.decisions import clauses
 from overseer.errors import Malformed
-from overseer.prompts.strict import plain, shown
 from overseer.records import (
     MUST_NOT_STAND,
     AssessRequest,
@@ -31,6 +30,7 @@ from overseer.records import (
     Finding,
     Verdict,
 )
+from overseer.strict_json import plain, shown
 
 T = TypeVar("T", bound=str)
 
