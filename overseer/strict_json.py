@@ -1,7 +1,7 @@
 """JSON as strictly as it is read here: one value, no duplicate keys, no NaN or infinity, bounded in size and depth.
 
-Serves `prompts.parse`, the journal and every edge that reads JSON somebody else wrote. Python's `json` keeps the last of
-two equal keys, takes `NaN`, reads `1e999` as infinity and recurses as deep as it is told: each of them has forged a
+Serves `prompts.parse`, the journal and every edge that reads JSON somebody else wrote. Python's `json` keeps the last
+of two equal keys, takes `NaN`, reads `1e999` as infinity and recurses as deep as it is told: each of them has forged a
 verdict somewhere. Knows nothing of verdicts.
 """
 
