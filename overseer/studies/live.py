@@ -77,7 +77,7 @@ class LiveOversight:
     def __init__(self, setup: Setup, seed: int, reviewers: Given | None = None) -> None:
         """Raises ConfigError for a hierarchy that cannot reward, or whose agents cannot be bound."""
         where = f"{setup.files[0]}: " if setup.files else ""
-        if problems := [f"{where}{problem}" for problem in _problems(setup.hierarchy)]:
+        if problems := [f"{where}{problem}" for problem in unrewarding(setup.hierarchy)]:
             raise ConfigError(problems)
         self.setup, self.seed = setup, seed
         self.hierarchy = _of_rollouts(setup.hierarchy)
@@ -173,7 +173,8 @@ def _of_rollouts(hierarchy: Hierarchy) -> Hierarchy:
     )
 
 
-def _problems(hierarchy: Hierarchy) -> Iterable[str]:
+def unrewarding(hierarchy: Hierarchy) -> Iterable[str]:
+    """Why a hierarchy cannot reward; nothing where it can."""
     for name, agent in hierarchy.agents.items():
         if agent.model == "human" and name != hierarchy.policy:
             yield f"agents.{name}: a reward waits for nobody at a console (bind `sim/human`, or another hierarchy)"

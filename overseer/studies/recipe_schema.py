@@ -6,7 +6,7 @@ the stage. Knows no file but the recipe's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,21 +16,29 @@ from overseer.config.strict_yaml import Document, KeyPath, near, read
 from overseer.config.validation import lines_of, validate
 from overseer.errors import ConfigError
 
-StageName = Literal["corpus", "pretrain", "sft", "rm", "dpo", "ppo", "evaluate"]
+StageName = Literal["corpus", "pretrain", "oversee", "export", "sft", "rm", "dpo", "ppo", "evaluate"]
+What = Literal["pairs", "revisions", "critiques", "steps"]
+"""What of a run may be data for training."""
+Labels = Literal["oracle", "random"]
+"""Whose labels stand in an export in the place of the judges'."""
 
 TAKES: dict[StageName, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "corpus": (("lines", "constitution"), ()),
     "pretrain": (("data",), ("tokenizer",)),
+    "oversee": (("hierarchy",), ("models",)),
+    "export": (("run", "what"), ("labels",)),
     "sft": (("model", "data"), ()),
     "rm": (("model", "data"), ()),
     "dpo": (("model", "data"), ()),
-    "ppo": (("model", "prompts"), ("reward", "hierarchy")),
+    "ppo": (("model", "prompts"), ("reward", "hierarchy", "models")),
     "evaluate": (("model",), ("against",)),
 }
 """What each stage must be given, and what it may be given, beside its settings."""
 GIVES: dict[StageName, str] = {
     "corpus": "data",
     "pretrain": "model",
+    "oversee": "run",
+    "export": "data",
     "sft": "model",
     "rm": "reward",
     "dpo": "model",
@@ -38,6 +46,14 @@ GIVES: dict[StageName, str] = {
     "evaluate": "figures",
 }
 """What comes of each: an earlier unit's name may stand where one of these is asked for."""
+READS: Mapping[StageName, tuple[str, ...]] = {
+    "pretrain": ("corpus",),
+    "sft": ("pairs", "revisions", "critiques", "corpus"),
+    "rm": ("pairs",),
+    "dpo": ("pairs",),
+}
+"""What the `data` of a stage may hold, where an earlier unit gives it."""
+POLICY = "policy"
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 Files = Annotated[list[str], Field(min_length=1)]
@@ -48,8 +64,8 @@ class _Strict(BaseModel):
 
 
 class Unit(_Strict):
-    """One stage. `model`, `against`, `reward`, `tokenizer`, `data` and `prompts` name earlier units, or paths from the
-    recipe; `constitution` and `hierarchy` paths.
+    """One stage. `model`, `against`, `reward`, `tokenizer`, `run`, `data`, `prompts`, and `models` for each agent,
+    name earlier units, or paths from the recipe; `constitution` and `hierarchy` paths.
     """
 
     id: Id
@@ -58,6 +74,10 @@ class Unit(_Strict):
     against: str | None = None
     reward: str | None = None
     hierarchy: str | None = None
+    models: Annotated[dict[str, str], Field(min_length=1)] | None = None
+    run: str | None = None
+    what: What | None = None
+    labels: Labels | None = None
     tokenizer: str | None = None
     data: Files | None = None
     prompts: Files | None = None
@@ -65,11 +85,13 @@ class Unit(_Strict):
     constitution: str | None = None
     settings: dict[str, Any] = {}
 
-    def inputs(self) -> Iterator[tuple[str, int | None, str]]:
-        """Each thing that goes in: the key it stands under, its place in that key's list, and what it says."""
-        for key in ("model", "against", "reward", "hierarchy", "tokenizer", "constitution"):
+    def inputs(self) -> Iterator[tuple[str, int | str | None, str]]:
+        """Each thing that goes in: the key it stands under, its place in that key's list or mapping, what it says."""
+        for key in ("model", "against", "reward", "run", "hierarchy", "tokenizer", "constitution"):
             if (said := getattr(self, key)) is not None:
                 yield key, None, said
+        for agent, said in (self.models or {}).items():
+            yield "models", agent, said
         for key in ("data", "prompts"):
             for at, said in enumerate(getattr(self, key) or ()):
                 yield key, at, said
@@ -94,7 +116,7 @@ def read_recipe(path: Path) -> tuple[Recipe, Document]:
 
 
 def _problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
-    before: dict[str, StageName] = {}
+    before: dict[str, Unit] = {}
     later = {unit.id for unit in recipe.units}
     if len(set(recipe.seeds)) < len(recipe.seeds):
         yield ("seeds",), "a seed stands twice"
@@ -106,17 +128,41 @@ def _problems(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
         given = {key for key in Unit.model_fields if key in unit.model_fields_set} - {"id", "stage", "settings"}
         yield from (((*place, "stage"), f"{unit.stage} needs `{key}`") for key in must if key not in given)
         yield from (((*place, key), f"{unit.stage} takes no `{key}`") for key in sorted(given - {*must, *may}))
-        if unit.stage == "ppo" and (unit.reward is None) == (unit.hierarchy is None):
-            yield (*place, "stage"), "ppo needs one of `reward` and `hierarchy`"
+        yield from (((*place, *path), problem) for path, problem in _at_odds(unit))
         for key, at, said in unit.inputs():
             where: KeyPath = (*place, key) if at is None else (*place, key, at)
-            gives = {"prompts": ("data",), "tokenizer": ("model",), "against": ("model",)}.get(key, (key,))
-            if said in before and GIVES[before[said]] not in gives:
-                yield where, f"{said!r} is a {before[said]} unit, which gives no {key}"
-            elif said in later and said not in before:
-                yield where, f"the unit {said!r} does not stand before this one (move it up)"
-            elif "/" not in said and "." not in said and said not in before:
-                yield where, f"no unit {said!r} before this one{near(said, before)} (write a path with a `/`)"
+            if problem := _unfit(unit, key, said, before, later):
+                yield where, problem
         if "seed" in unit.settings and "seeds" in recipe.model_fields_set:
             yield (*place, "settings", "seed"), "the recipe's `seeds` say it for all units"
-        before[unit.id] = unit.stage
+        before[unit.id] = unit
+
+
+def _at_odds(unit: Unit) -> Iterator[tuple[KeyPath, str]]:
+    """What a unit says that does not go together."""
+    if unit.stage == "ppo" and (unit.reward is None) == (unit.hierarchy is None):
+        yield ("stage",), "ppo needs one of `reward` and `hierarchy`"
+    if unit.stage == "ppo" and unit.models is not None:
+        if unit.hierarchy is None:
+            yield ("models",), "are those of a hierarchy (say `hierarchy`)"
+        if POLICY in unit.models:
+            yield ("models", POLICY), "a hierarchy that rewards is not asked for answers (leave it out)"
+    if unit.what == "steps" and unit.labels is not None:
+        yield ("labels",), "are of pairs, revisions and critiques"
+
+
+def _unfit(unit: Unit, key: str, said: str, before: Mapping[str, Unit], later: set[str]) -> str | None:
+    """Why what a unit says under a key cannot go in; None: nothing speaks against it yet."""
+    if said in before:
+        other = before[said]
+        gives = {"prompts": "data", "tokenizer": "model", "against": "model", "models": "model"}.get(key, key)
+        if GIVES[other.stage] != gives:
+            return f"{said!r} is a {other.stage} unit, which gives no {gives}"
+        holds, reads = other.what or "corpus", READS.get(unit.stage, ())
+        if key == "data" and reads and holds not in reads:
+            return f"{said!r} holds {holds}, and {unit.stage} reads {', '.join(reads)}"
+    elif said in later:
+        return f"the unit {said!r} does not stand before this one (move it up)"
+    elif "/" not in said and "." not in said:
+        return f"no unit {said!r} before this one{near(said, before)} (write a path with a `/`)"
+    return None

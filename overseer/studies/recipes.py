@@ -19,11 +19,13 @@ from time import perf_counter
 from typing import Any
 
 from overseer import town
-from overseer.config.hierarchies import load_hierarchy
-from overseer.errors import ConfigError, OverseerError
+from overseer.config.hierarchies import Setup
+from overseer.errors import ConfigError, JournalError, OverseerError
 from overseer.models import folders
+from overseer.studies.identities import identity as identity
+from overseer.studies.overseeing import identity_of
 from overseer.studies.recipe_schema import Recipe, Unit, read_recipe
-from overseer.studies.units import STAGES, Inputs, plain, seeded
+from overseer.studies.units import STAGES, Inputs, check_hierarchy, model_string, plain, run_settings, seeded
 from overseer.training.outputs import versions
 
 RESULTS = "results.jsonl"
@@ -60,11 +62,11 @@ def run_recipe(path: Path, *, tell: Tell | None = None) -> list[Done]:
         for seed in seeds:
             made: dict[str, Done] = {}
             for unit in recipe.units:
-                inputs = _inputs(unit, path.parent, made)
                 settings = seeded(checked[unit.id], seed)
+                inputs = _inputs(unit, settings, path.parent, made)
                 place = out / _name(unit, seed)
                 kept = rows.get(_key(unit, settings, inputs))
-                if kept is None or kept["out"] != place.name or identity(place) != kept["made"]:
+                if kept is None or kept["out"] != place.name or _made(place) != kept["made"]:
                     row = {**_run(unit, settings, inputs, place, tell or _silently), "seed": seed, "recipe": digest}
                     _append(out / RESULTS, row)
                     rows[row["key"]] = row
@@ -73,6 +75,14 @@ def run_recipe(path: Path, *, tell: Tell | None = None) -> list[Done]:
                     made[unit.id] = Done(unit.id, seed, place, kept, skipped=True)
                 done.append(made[unit.id])
     return done
+
+
+def _made(place: Path) -> str | None:
+    """What stands there; None, too, for a run whose record is not as it was written."""
+    try:
+        return identity(place)
+    except JournalError:
+        return None
 
 
 def _silently(_: str) -> None:
@@ -103,15 +113,24 @@ def _check(recipe: Recipe, file: str, base: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     problems: list[str] = []
     units = {unit.id for unit in recipe.units}
+    setups: dict[str, Setup | None] = {}
     for number, unit in enumerate(recipe.units):
         where = f"{file}: units[{number}]"
-        for key, _, said in unit.inputs():
-            if said not in units and not said.startswith(PROVIDERS) and not (base / said).expanduser().exists():
-                problems.append(f"{where}.{key}: {said}: no such file or folder (paths are from the recipe's folder)")
+        missing = [
+            f"{where}.{key}: {said}: no such file or folder (paths are from the recipe's folder)"
+            for key, _, said in unit.inputs()
+            if said not in units and not said.startswith(PROVIDERS) and not (base / said).expanduser().exists()
+        ]
+        problems += missing
         try:
             found[unit.id] = STAGES[unit.stage].settings(unit.settings, f"{where}.settings")
+            if not missing:
+                setups[unit.id] = check_hierarchy(unit, found[unit.id], base, units)
+            overseen = setups.get(unit.run or "")
+            if unit.labels == "oracle" and overseen is not None and overseen.tasks.file is not None:
+                problems.append(f"{where}.labels: the tasks of {unit.run!r} are not Town's, and have no truth")
         except ConfigError as error:
-            problems += error.problems
+            problems += [each if each.startswith(file) else f"{where}: {each}" for each in error.problems]
     if problems:
         raise ConfigError(problems)
     return found
@@ -120,42 +139,37 @@ def _check(recipe: Recipe, file: str, base: Path) -> dict[str, Any]:
 def _name(unit: Unit, seed: int | None) -> str:
     if unit.stage == "corpus":
         return f"{unit.id}.jsonl"
-    if unit.stage == "evaluate":
-        return f"{unit.id}.json" if seed is None else f"{unit.id}-{seed}.json"
-    return unit.id if seed is None else f"{unit.id}-{seed}"
+    ending = {"evaluate": ".json", "export": ".jsonl"}.get(unit.stage, "")
+    return f"{unit.id}{ending}" if seed is None else f"{unit.id}-{seed}{ending}"
 
 
-def _inputs(unit: Unit, base: Path, made: Mapping[str, Done]) -> Inputs:
+def _inputs(unit: Unit, settings: Any, base: Path, made: Mapping[str, Done]) -> Inputs:
     """Every input's path and what it is, by hash."""
     single: dict[str, str] = {}
     several: dict[str, list[Path]] = {}
+    models: dict[str, str] = {}
     digests: dict[str, str] = {}
     for key, at, said in unit.inputs():
         if said in made:
             path, digest = made[said].path, str(made[said].row["made"])
-            shown = str(path)
         elif said.startswith(PROVIDERS):
             path = folders.locate(said, base)
-            digest, shown = folders.identity(path), str(path)
+            digest = folders.identity(path)
         else:
             path = base / Path(said).expanduser()
-            if key == "hierarchy":
-                single[key], digests[key] = str(path), _of_hierarchy(path)
-                continue
-            digest, shown = identity(path) or "", str(path)
+            digest = identity(path) or ""
         digests[key if at is None else f"{key}[{at}]"] = digest
-        if at is None:
-            single[key] = shown
+        if key == "models":
+            models[str(at)] = model_string(str(path.resolve()), base)
+        elif at is None:
+            single[key] = str(path)
         else:
             several.setdefault(key, []).append(path)
-    return Inputs(single, several, digests)
-
-
-def _of_hierarchy(path: Path) -> str:
-    """All that decides what a hierarchy finds: its file, its constitutions, its agents' weights."""
-    setup = load_hierarchy(path)
-    held = [f"{each.name} {identity(each)}\n" for each in (*setup.files, *setup.weights)]
-    return sha256("".join(held).encode()).hexdigest()
+    if unit.hierarchy is not None:
+        hierarchy, tasks = Path(single["hierarchy"]), unit.stage == "oversee"
+        changed = run_settings(hierarchy, models, settings if tasks else None)
+        digests["hierarchy"] = identity_of(hierarchy, changed, tasks=tasks)
+    return Inputs(single, several, models, digests)
 
 
 def _key(unit: Unit, settings: Any, inputs: Inputs) -> str:
@@ -166,31 +180,8 @@ def _key(unit: Unit, settings: Any, inputs: Inputs) -> str:
         "inputs": inputs.digests,
         "town": town.VERSION,
     }
+    told |= {key: said for key in ("what", "labels") if (said := getattr(unit, key)) is not None}
     return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-_TOLD = ("training.json", "README.md", "metrics.jsonl")
-"""Of a folder: what says when and how it was made, and not what it is."""
-
-
-def identity(path: Path) -> str | None:
-    """SHA-256 of a file, or of what a model's folder holds; None where there is nothing."""
-    if path.is_file():
-        return _digest(path)
-    if not path.is_dir():
-        return None
-    digest = sha256()
-    for file in sorted(each for each in path.iterdir() if each.is_file() and each.name not in _TOLD):
-        digest.update(f"{file.name} {_digest(file)}\n".encode())
-    return digest.hexdigest()
-
-
-def _digest(path: Path) -> str:
-    digest = sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 # --- results -------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Between `recipes` and the stages themselves, which are loaded when a recipe need
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +14,16 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from overseer.config.constitutions import load_constitution
+from overseer.config.hierarchies import Setup, load_hierarchy
 from overseer.errors import ConfigError
 from overseer.exports.corpus import write_corpus
+from overseer.exports.export import write
+from overseer.models import folders
+from overseer.runs import open_run
+from overseer.studies import relabelling
 from overseer.studies.evaluation import SEED, Evaluated, compare, evaluate, prompts
+from overseer.studies.live import unrewarding
+from overseer.studies.overseeing import clear, oversee, source_of, unattended, with_models
 from overseer.studies.recipe_schema import StageName, Unit
 from overseer.town.corpora import Corpus
 from overseer.training import stages
@@ -29,10 +36,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What goes into a unit: paths by key, lists of files by key, and the hash of each, by `key` or `key[i]`."""
+    """What goes into a unit: paths by key, lists of files by key, models by agent, and the hash of each.
+
+    `models` are model strings, as a hierarchy says them. Hashes stand by `key`, `key[i]` or `models[agent]`.
+    """
 
     single: Mapping[str, str]
     several: Mapping[str, list[Path]]
+    models: Mapping[str, str]
     digests: Mapping[str, str]
 
 
@@ -83,6 +94,88 @@ def _corpus(unit: Unit, settings: CorpusSettings, inputs: Inputs, out: Path, say
     return {"rows": written.rows}
 
 
+# --- a run, and what is learned from it ----------------------------------------------------------------------------
+
+
+TO_COME = "python/to_come"
+"""What stands for a model that an earlier unit is still to train, while a recipe is checked."""
+
+
+class OverseeSettings(BaseModel):
+    """Of a run: its chance, how many of Town's tasks, and what else the hierarchy's YAML is to say (`a.b=c`)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    count: Annotated[int, Field(ge=1)] | None = None
+    set: list[str] = []
+
+
+def run_settings(hierarchy: Path, models: Mapping[str, str], settings: OverseeSettings | None) -> list[str]:
+    """What is set in a hierarchy's YAML for a unit: its agents' models, then what the unit's settings say."""
+    changed = with_models(hierarchy, models)
+    if settings is not None:
+        changed += settings.set
+        changed += [] if settings.count is None else [f"tasks.town.count={settings.count}"]
+    return changed
+
+
+def check_hierarchy(unit: Unit, settings: Any, base: Path, made: Collection[str]) -> Setup | None:
+    """What a unit's hierarchy will be, as far as can be told before the units in `made` have run; None: it has none.
+
+    Raises ConfigError for one that cannot be run, or cannot reward.
+    """
+    if unit.hierarchy is None:
+        return None
+    hierarchy = base / Path(unit.hierarchy).expanduser()
+    models = {
+        agent: TO_COME if said in made else model_string(said, base) for agent, said in (unit.models or {}).items()
+    }
+    if unit.stage == "oversee":
+        setup = load_hierarchy(hierarchy, run_settings(hierarchy, models, settings))
+        unattended(setup)
+        source_of(setup, "")
+        return setup
+    setup = load_hierarchy(hierarchy, run_settings(hierarchy, models, None))
+    if problems := list(unrewarding(setup.hierarchy)):
+        raise ConfigError([f"{hierarchy}: {problem}" for problem in problems])
+    return setup
+
+
+def model_string(said: str, base: Path) -> str:
+    """A model's folder, or `town/NAME`, as a hierarchy anywhere names it. Raises ConfigError where there is none."""
+    local = said.startswith(tuple(f"{name}/" for name in folders.LOCAL))
+    return f"hf/{folders.locate(said if local else f'hf/{said}', base).resolve()}"
+
+
+def _oversee(unit: Unit, settings: OverseeSettings, inputs: Inputs, out: Path, say: Say) -> Mapping[str, Any]:
+    hierarchy = Path(inputs.single["hierarchy"])
+    return oversee(hierarchy, run_settings(hierarchy, inputs.models, settings), settings.seed, out, say)
+
+
+class ExportSettings(BaseModel):
+    """Of an export: the seed of labels by chance."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+def _export(unit: Unit, settings: ExportSettings, inputs: Inputs, out: Path, say: Say) -> Mapping[str, Any]:
+    assert unit.what is not None, "the schema asks for it"
+    run = open_run(Path(inputs.single["run"]))
+    if unit.labels is None:
+        return {"rows": write(unit.what, "jsonl", run.episodes(), run.origin(), out).rows}
+    if unit.labels == "oracle" and not relabelling.of_town(run):
+        raise ConfigError(f"{run.path}: labels: oracle: its tasks are not Town's, and have no truth")
+    scratch = out.with_name(f".{out.name}.part")
+    clear(scratch)  # of a process that was killed
+    plainly = write(unit.what, "jsonl", run.episodes(), run.origin(), scratch / out.name)
+    found = relabelling.write(plainly.path, unit.what, unit.labels, settings.seed, run.path.name, out)
+    clear(scratch)
+    return {"rows": len(found.rows), "labels": unit.labels, "of": plainly.rows, "against the judges": found.counts}
+
+
 # --- models --------------------------------------------------------------------------------------------------------
 
 
@@ -115,18 +208,10 @@ def _pretrain(unit: Unit, settings: Any, inputs: Inputs, out: Path, say: Say) ->
     def told(update: int, of: int, loss: float, speed: float) -> None:
         say(f"update {update:,} of {of:,}, loss {loss:.4g}, {speed:,.0f} tokens/s")
 
-    _clear(out)
+    clear(out)
     reader = inputs.single.get("tokenizer")
     pretrain(inputs.several["data"], out, settings, tokenizer=Path(reader) if reader else None, progress=told)
     return _record(out)
-
-
-def _clear(out: Path) -> None:
-    """A unit that has changed takes the place of what it made before."""
-    if out.exists():
-        import shutil
-
-        shutil.rmtree(out)
 
 
 def _sft(unit: Unit, settings: Sft, inputs: Inputs, out: Path, say: Say) -> Mapping[str, Any]:
@@ -159,7 +244,8 @@ def _ppo(unit: Unit, settings: Any, inputs: Inputs, out: Path, say: Say) -> Mapp
     if "hierarchy" in single:
         from overseer.studies.live_reward import rewarding
 
-        rewards = rewarding(single["hierarchy"], settings.seed)
+        changed = with_models(Path(single["hierarchy"]), inputs.models)
+        rewards = rewarding(single["hierarchy"], settings.seed, changed)
     ppo(inputs.several["prompts"], single["model"], rewards, out, settings, replace=True, tell=say)
     return _record(out)
 
@@ -216,6 +302,8 @@ def _record(out: Path) -> dict[str, Any]:
 
 
 STAGES: Mapping[StageName, StageOf] = {
+    "oversee": StageOf(lambda given, where: settings_of(OverseeSettings, given, where), _oversee),
+    "export": StageOf(lambda given, where: settings_of(ExportSettings, given, where), _export),
     "corpus": StageOf(lambda given, where: settings_of(CorpusSettings, given, where), _corpus),
     "pretrain": StageOf(_pretrain_settings, _pretrain),
     "sft": StageOf(lambda given, where: settings_of(Sft, given, where), _sft),

@@ -173,7 +173,10 @@ def card(told: Mapping[str, Any]) -> str:
     """The record for people, in Markdown."""
     stage = told["stage"]
     rows = [*told["model"].items(), ("command", told["command"] or "a program")]
-    data = [(each["name"], each["table"], each["rows"], each["run"] or "–", each["sha256"]) for each in told["data"]]
+    data = [
+        (each["name"], each["table"], each["rows"], each["run"] or "–", each["labels"] or "judges", each["sha256"])
+        for each in told["data"]
+    ]
     figures = [
         (name, *map(_number, (each["value"], each["low"], each["high"])), each["n"])
         for name, each in told["figures"].items()
@@ -182,7 +185,7 @@ def card(told: Mapping[str, Any]) -> str:
         f"# {_TELLS[stage]}",
         _table(("what", "which"), rows),
         "## Data",
-        _table(("file", "table", "rows", "run", "SHA-256"), data),
+        _table(("file", "table", "rows", "run", "labels", "SHA-256"), data),
         f"{told['rows']} rows were learned from, {told['held_out']} held out, in {told['updates']} updates and "
         f"{told['seconds']:.0f} s. Left out: {_left_out(told['left_out'])}.",
         "## On held-out prompts",

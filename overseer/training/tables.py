@@ -41,13 +41,17 @@ MAX_PROBLEMS = 20
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A file that was read: its name, SHA-256, table and number of rows; `run`: what its data card names."""
+    """A file that was read: its name, SHA-256, table and number of rows; `run`: what its data card names.
+
+    `labels`: whose they are, where its card says that they are not those of the run's judges.
+    """
 
     name: str
     sha256: str
     table: Table
     rows: int
     run: str
+    labels: str = ""
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
@@ -222,6 +226,7 @@ def _origin(path: Path, table: Table, rows: int) -> Origin:
     text = card.read_text("utf-8", "replace")
     told = re.search(r"SHA-256 (?:\| )?`([0-9a-f]{64})`", text)
     run = re.search(r"^\| run \| `([^`]*)` \|$", text, re.MULTILINE)
+    labels = re.search(r"^\| labels \| `([^`]*)` \|$", text, re.MULTILINE)
     if told is not None and told[1] != digest:
         raise ConfigError(f"{path}: is not the file that {card.name} tells of (export it again, or remove the card)")
-    return Origin(path.name, digest, table, rows, run[1] if run else "")
+    return Origin(path.name, digest, table, rows, run[1] if run else "", labels[1] if labels else "")

@@ -69,7 +69,8 @@ def test_a_unit_that_is_none_is_told(tmp_path: Path, unit: str, what: str) -> No
 
 def test_settings_and_files_are_checked_before_anything_runs(tmp_path: Path) -> None:
     """A study does not fail after an hour for a name in its last unit."""
-    path = written(tmp_path / "r.yaml", CORPUS, "{id: a, stage: dpo, model: ./none, data: [talk], settings: {bta: 1}}")
+    last = "{id: a, stage: dpo, model: ./none, data: [./d.jsonl], settings: {bta: 1}}"
+    path = written(tmp_path / "r.yaml", CORPUS, last)
     lines = told(path)
     assert any("./none: no such file or folder" in line for line in lines)
     assert any("units[1].settings: bta: unknown setting (did you mean 'beta'?)" in line for line in lines)
