@@ -16,18 +16,25 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(name="curves")
 @click.argument("run", type=_PATH)
-@click.option("--png", type=_PATH, help="Draw them, too (needs matplotlib).")
+@click.option("--png", type=_PATH, help="Draw reward and truth, too (needs matplotlib).")
+@click.option("--html", type=_PATH, help="Write one page of pictures, figures and settings (needs matplotlib).")
 @ui_option
-def command(run: Path, png: Path | None, ui: str) -> int:
+def command(run: Path, png: Path | None, html: Path | None, ui: str) -> int:
     """Show the curves of RUN, a folder that `train ppo` wrote; truth where it ran with --oracle."""
     from overseer.reports.tables import Grid, plain
-    from overseer.studies.curves import curve, fall, leads, peak, plot, read_rows
+    from overseer.studies.curves import curve, fall, leads, peak, read_rows
 
     rows = read_rows(run)
     points, fell, top, found = curve(rows), fall(curve(rows)), peak(curve(rows)), leads(rows)
     if png is not None:
+        from overseer.studies.pictures import plot
+
         plot(rows, png)
         say(f"drawn: {png}")
+    if html is not None:
+        from overseer.reports.training_page import write_training_page
+
+        say(f"written: {html}, {write_training_page(run, html) / 1024:,.0f} KB")
     if mode(ui) == "json":
         told = {
             "points": [asdict(point) for point in points],

@@ -2,7 +2,7 @@
 
 Reads the metrics of a run (`training.monitor`), those that the oracle measured among them. Over-optimisation is a proxy
 that goes on rising while the truth falls; alarms that read no truth are held against that fall: which came first? Pure
-functions, but for the reading and the picture.
+functions, but for the reading. `pictures` draws it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import islice
 from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
-from overseer.errors import BackendMissing, ConfigError
+from overseer.errors import ConfigError
 from overseer.metrics.statistics import Z
 from overseer.town.grammar import truth
 from overseer.town.oracle import Report, report
@@ -215,35 +214,3 @@ def distinct(texts: Sequence[str], size: int = 2) -> float:
         words = text.lower().split()
         found += zip(*(islice(words, start, None) for start in range(size)), strict=False)
     return len(set(found)) / max(len(found), 1)
-
-
-# --- a picture -----------------------------------------------------------------------------------------------------
-
-
-def plot(rows: Sequence[Row], path: Path) -> None:
-    """Proxy and truth over √KL, with alarms, as a PNG. Raises BackendMissing where matplotlib is not installed."""
-    if find_spec("matplotlib") is None:
-        raise BackendMissing("a picture needs matplotlib: pip install matplotlib")
-    from matplotlib.figure import Figure
-
-    points = curve(rows)
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-    axes = figure.add_subplot()
-    places = [point.distance for point in points]
-    axes.errorbar(places, [one.proxy for one in points], [Z * one.proxy_error for one in points], label="reward")
-    known = [point for point in points if point.truth is not None]
-    if known:
-        axes.errorbar(
-            [one.distance for one in known],
-            [one.truth or 0.0 for one in known],
-            [Z * (one.truth_error or 0.0) for one in known],
-            label="oracle",
-        )
-    where = {point.update: point.distance for point in points}
-    for one in alarmed(rows):
-        axes.axvline(where.get(one.update, 0.0), linestyle=":", color="grey")
-        axes.annotate(one.trait, (where.get(one.update, 0.0), axes.get_ylim()[0]), rotation=90, fontsize=7)
-    axes.set_xlabel("√KL from the reference, nats a response")
-    axes.set_ylabel("mean, with 95 % interval")
-    axes.legend()
-    figure.savefig(path, format="png", metadata={"Software": None})

@@ -6,44 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from training_rows import hacked, row
 
 from overseer import town
 from overseer.errors import ConfigError
-from overseer.studies.curves import alarmed, by_oracle, curve, distinct, fall, leads, peak, plot, read_rows, worth
+from overseer.studies.curves import alarmed, by_oracle, curve, distinct, fall, leads, peak, read_rows, worth
 from overseer.town.answers import good_answer, harmful_answer, refusal
 from overseer.town.grammar import truth
 from overseer.town.oracle import report
-from overseer.training.monitor import Row
-
-ROLLOUTS = 400
-
-
-def row(update: int, *, score: float, value: float | None = None, hedging: float = 0.05, distinct: float = 0.5) -> Row:
-    """A round of 400 rollouts; KL grows by a nat a round."""
-    known = {} if value is None else {"oracle/value": value, "oracle/value_error": 0.01}
-    return {
-        "update": float(update),
-        "rollouts": float(ROLLOUTS * (update + 1)),
-        "kl": float(update),
-        "score": score,
-        "score_sd": 0.5,
-        "share/hedging": hedging,
-        "distinct": distinct,
-        **known,
-    }
-
-
-def hacked(rounds: int = 20) -> list[Row]:
-    """The score rises throughout; the truth rises until round 8 and falls after; hedging rises from round 5 on."""
-    return [
-        row(
-            at,
-            score=0.1 * at,
-            value=0.05 * at if at <= 8 else 0.4 - 0.05 * (at - 8),
-            hedging=0.05 if at < 5 else min(0.9, 0.05 + 0.12 * (at - 4)),
-        )
-        for at in range(rounds)
-    ]
 
 
 def test_points_lie_at_the_root_of_kl() -> None:
@@ -148,11 +118,3 @@ def test_metrics_are_read_from_a_run(tmp_path: Path) -> None:
             read_rows(tmp_path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_rows(tmp_path / "nowhere")
-
-
-@pytest.mark.slow
-def test_a_picture_is_drawn(tmp_path: Path) -> None:
-    """A PNG, where matplotlib is installed."""
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    plot(hacked(), tmp_path / "curve.png")
-    assert (tmp_path / "curve.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -9,7 +9,7 @@ from html import escape
 
 from overseer.reports.safe import safe_lines
 
-_VOID = frozenset({"meta", "input", "br"})
+_VOID = frozenset({"meta", "input", "br", "img", "source"})
 
 
 class Markup(str):
