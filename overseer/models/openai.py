@@ -296,6 +296,8 @@ def _count(value: object) -> int:
 
 def _remedy(status: int) -> str:
     match status:
+        case 400 | 413 | 422:
+            return ": the server takes no such request (a prompt longer than the model reads? a field of body?)"
         case 401 | 403:
             return ": the server does not take the key (see key_env)"
         case 404:

@@ -305,8 +305,9 @@ def _save(
     data: Sequence[Path],
     extra: dict[str, Any],
 ) -> None:
-    model.generation_config.pad_token_id = reader.pad_token_id
-    model.generation_config.eos_token_id = reader.eos_token_id
+    written = model.generation_config
+    written.pad_token_id, written.eos_token_id = reader.pad_token_id, reader.eos_token_id
+    written.do_sample, written.top_k = True, 0  # servers draw from the whole distribution only where this says so
     model.to("cpu").save_pretrained(str(part), safe_serialization=True)
     reader.save_pretrained(str(part))
     (part / "overseer.json").write_text(json.dumps({"dialect": "short", **extra}) + "\n", encoding="utf-8")
