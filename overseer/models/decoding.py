@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from overseer.models.blocks import pad_left, positions, sample
+
 Tokens = tuple[int, ...]
 Chances = NDArray[np.float64]
 
@@ -53,8 +55,7 @@ def chances(key: str, count: int) -> Chances:
 def pick(logits: Any, temperatures: Any, chance: Any) -> Any:
     """One token a row: at temperature 0 the likeliest, else the first whose cumulative probability exceeds its number.
 
-    `logits` [rows, vocabulary], the others [rows] → [rows]. In double precision: over large vocabularies a cumulative
-    sum of single precision would leave the last tokens out. A token of probability 0 is never drawn.
+    `logits` [rows, vocabulary], the others [rows] → [rows].
     """
     import torch
 
@@ -62,10 +63,7 @@ def pick(logits: Any, temperatures: Any, chance: Any) -> Any:
     if not bool((temperatures > 0).any()):
         return likeliest
     scaled = logits.double() / torch.where(temperatures > 0, temperatures, 1.0)[:, None]
-    cumulative = torch.softmax(scaled, dim=1).cumsum(1)  # [rows, vocabulary]
-    wanted = chance[:, None] * cumulative[:, -1:]
-    drawn = torch.searchsorted(cumulative, wanted, right=True)[:, 0].clamp(max=logits.shape[1] - 1)
-    return torch.where(temperatures > 0, drawn, likeliest)
+    return torch.where(temperatures > 0, sample(scaled, chance), likeliest)
 
 
 def write(
@@ -206,16 +204,13 @@ class _Passing:
     """A batch under way: its padding, and the logits of what comes next, [rows, vocabulary]."""
 
     def __init__(self, model: Passes, prompts: Sequence[Tokens], shape: Shape, pad: int) -> None:
-        import torch
-
         rows = [*prompts, *[prompts[-1]] * (shape.rows - len(prompts))]
-        tokens = [[pad] * (shape.width - len(row)) + list(row) for row in rows]
-        mask = [[0] * (shape.width - len(row)) + [1] * len(row) for row in rows]
+        tokens, there = pad_left(rows, pad, shape.width)
         self.state, self.longest = model.begin(), model.longest
-        self.mask = torch.tensor(mask, device=model.device)  # [rows, places so far]
-        places = (self.mask.cumsum(1) - 1).clamp(min=0)  # padding counts for nothing
+        self.mask = there.long().to(model.device)  # [rows, places so far]
+        places = positions(self.mask)
         self.last = places[:, -1:]
-        self.logits = self.state.through(torch.tensor(tokens, device=model.device), self.mask, places, 1)[:, -1]
+        self.logits = self.state.through(tokens.to(model.device), self.mask, places, 1)[:, -1]
 
     def go_on(self, tokens: Any) -> None:
         """One more token a row, [rows, 1]."""

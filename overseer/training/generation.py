@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from overseer.models.blocks import pad_left, positions, sample
+
 COMPACT_BELOW = 0.75
 """Rows that ended are dropped from the batch once fewer than this share of it still writes."""
 
@@ -49,29 +51,6 @@ def generator(seed: int, update: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(key)
 
 
-def pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
-    """Rows of tokens as one block: tokens and mask, both [batch, longest]."""
-    longest = max(map(len, rows))
-    tokens = torch.tensor([[pad] * (longest - len(row)) + list(row) for row in rows])
-    mask = torch.tensor([[False] * (longest - len(row)) + [True] * len(row) for row in rows])
-    return tokens, mask
-
-
-def positions(attention: Tensor) -> Tensor:
-    """Each token's place in its own row, padding not counted: [batch, length]. Padding on the left stands at 0."""
-    return (attention.long().cumsum(1) - 1).clamp(min=0)
-
-
-def sample(logits: Tensor, chance: Tensor) -> Tensor:
-    """The first token whose cumulative probability exceeds a row's number in [0, 1): [batch, vocabulary] → [batch].
-
-    A token of probability 0 is never drawn. Sums are of double precision, for large vocabularies.
-    """
-    cumulative = torch.softmax(logits.double(), dim=1).cumsum(1)  # [batch, vocabulary]
-    wanted = chance.to(cumulative)[:, None] * cumulative[:, -1:]
-    return torch.searchsorted(cumulative, wanted, right=True)[:, 0].clamp(max=logits.shape[1] - 1)
-
-
 @torch.no_grad()
 def generate(
     model: Any,
@@ -86,8 +65,8 @@ def generate(
 ) -> Generated:
     """Answers of at most `max_new_tokens` tokens. `model`: a causal language model of transformers, in evaluation mode.
 
-    `chance` [batch, max_new_tokens] holds numbers in [0, 1), see `sample`; None takes the likeliest token each time.
-    `rows` prompts are answered at a time; None: all at once.
+    `chance` [batch, max_new_tokens] holds numbers in [0, 1), see `blocks.sample`; None takes the likeliest token each
+    time. `rows` prompts are answered at a time; None: all at once.
     """
     parts = [
         _generate(

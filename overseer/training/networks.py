@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from overseer.errors import ConfigError
-from overseer.training.generation import positions
+from overseer.models.blocks import positions
 
 
 class ValueModel(nn.Module):

@@ -24,9 +24,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from overseer.errors import ConfigError, OverseerError
+from overseer.models.blocks import pad_left
 from overseer.training import monitor, snapshots
 from overseer.training.adapters import Reference, fingerprint, reference_for
-from overseer.training.generation import Prompt, generate, generator, pad_left, widen
+from overseer.training.generation import Prompt, generate, generator, widen
 from overseer.training.networks import PolicyAndValue, ValueModel, checkpointed, read, without_dropout
 from overseer.training.rewards import Reward, Rollouts, Scored, ask
 

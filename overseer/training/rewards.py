@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from overseer.errors import OverseerError
-from overseer.training.generation import Prompt, pad_left, positions
+from overseer.models.blocks import pad_left, positions
+from overseer.training.generation import Prompt
 
 
 @dataclass(frozen=True, eq=False)

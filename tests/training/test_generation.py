@@ -6,9 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from ppo_driver import EOS, PAD, WORDS, prompts, tiny_llama
+from ppo_driver import EOS, PAD, prompts, tiny_llama
 
-from overseer.training.generation import Generated, generate, generator, pad_left, positions, sample, widen
+from overseer.models.blocks import pad_left
+from overseer.training.generation import Generated, generate, generator, widen
 from overseer.training.networks import read
 
 PROMPTS = [prompt.tokens for prompt in prompts(48)]
@@ -75,17 +76,6 @@ def test_without_chance_the_likeliest_token_is_taken() -> None:
     assert torch.equal(found.tokens, widen(theirs, found.tokens.shape[1], PAD))
 
 
-def test_sampling_follows_the_probabilities() -> None:
-    """Over evenly spaced numbers each token is drawn as often as its probability says; an impossible one never."""
-    probabilities = torch.tensor([0.0, 0.5, 0.0, 0.3, 0.2, 0.0])
-    count = 1_000
-    chance = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    drawn = sample(probabilities.log().expand(count, -1), chance)
-    assert torch.bincount(drawn, minlength=6).tolist() == pytest.approx((probabilities * count).tolist(), abs=1)
-    ends = sample(probabilities.log().expand(2, -1), torch.tensor([0.0, 1.0 - 1e-16], dtype=torch.float64))
-    assert ends.tolist() == [1, 4]
-
-
 def test_chance_hangs_on_seed_update_and_purpose_alone() -> None:
     """The same three give the same draws, each changed gives others."""
 
@@ -94,11 +84,3 @@ def test_chance_hangs_on_seed_update_and_purpose_alone() -> None:
 
     assert drawn(1, 2, "sampling") == drawn(1, 2, "sampling")
     assert len({tuple(drawn(*key)) for key in ((1, 2, "a"), (2, 2, "a"), (1, 3, "a"), (1, 2, "b"), (12, 2, "a"))}) == 5
-
-
-def test_padding_on_the_left_moves_no_position() -> None:
-    """A row's first token stands at 0, however much padding is before it."""
-    tokens, attention = pad_left([[5], [6, 7, 8]], PAD)
-    assert tokens.tolist() == [[PAD, PAD, 5], [6, 7, 8]]
-    assert positions(attention).tolist() == [[0, 0, 0], [0, 1, 2]]
-    assert max(max(prompt) for prompt in PROMPTS) < WORDS
