@@ -45,7 +45,8 @@ import json, os, sys, time
 os.environ.update(VLLM_LOGGING_LEVEL="ERROR", HF_HUB_OFFLINE="1")
 asked = json.loads(sys.stdin.read())
 from vllm import LLM, SamplingParams
-model = LLM(model=asked["folder"], dtype="float32", max_model_len=1024, disable_log_stats=True, seed=0)
+room = 1 << 30  # bytes for keys and values; else it asks for nine tenths of the machine
+model = LLM(asked["folder"], dtype="float32", max_model_len=1024, kv_cache_memory_bytes=room, disable_log_stats=True)
 told = {}
 for count in asked["batches"]:
     talks = asked["talks"][:count]
