@@ -43,11 +43,12 @@ TOLD_OFTEN = 10
 def with_models(hierarchy: Path, models: Mapping[str, str]) -> list[str]:
     """The settings (`--set`) that give agents these models, as if the YAML said so.
 
-    The profile of a simulated agent goes with it; options stay. Raises ConfigError for an agent that the file does not
-    declare, or that has no model of its own: people, and those who are the same as another.
+    The profile of a simulated agent goes with it; options stay, and so do the limits of the model that it replaces.
+    Raises ConfigError for an agent that the file does not declare, or that has no model of its own: people, and those
+    who are the same as another.
     """
     tree = load(hierarchy)
-    declared = _models_of(tree)
+    declared, limits = _models_of(tree), _limits_of(tree)
     settings: list[str] = []
     problems: list[str] = []
     for name, model in models.items():
@@ -61,6 +62,8 @@ def with_models(hierarchy: Path, models: Mapping[str, str]) -> list[str]:
         key = POLICY if name == POLICY else f'agents."{name}"'
         settings.append(f"{key}.model={json.dumps(model)}")
         settings += [f"{key}.profile="] if "profile" in said else []
+        if (limited := limits.get(str(said["model"]))) is not None:
+            settings.append(f"limits.models.{json.dumps(model)}={json.dumps(limited)}")
     if problems:
         raise ConfigError(problems)
     return settings
@@ -72,6 +75,13 @@ def _models_of(tree: Tree) -> dict[str, Tree]:
     agents = whole.get("agents")
     named = {str(name): said for name, said in agents.items()} if isinstance(agents, dict) else {}
     return {POLICY: whole.get(POLICY), **named}
+
+
+def _limits_of(tree: Tree) -> dict[str, Tree]:
+    """What it says of each model's limits."""
+    limits = tree.get("limits") if isinstance(tree, dict) else None
+    models = limits.get("models") if isinstance(limits, dict) else None
+    return {str(name): said for name, said in models.items()} if isinstance(models, dict) else {}
 
 
 def identity_of(hierarchy: Path, settings: Sequence[str], *, tasks: bool) -> str:

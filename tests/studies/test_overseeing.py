@@ -11,6 +11,7 @@ from recipe_driver import ran, recipe, run_doomed
 from tiny_language_model import make_language_model, one_thread  # noqa: F401  # a fixture
 
 from overseer import api
+from overseer.config.hierarchies import load_hierarchy
 from overseer.errors import ConfigError, OverseerError
 from overseer.studies.overseeing import identity_of, with_models
 from overseer.studies.recipe_schema import read_recipe
@@ -106,6 +107,18 @@ def test_a_model_is_set_as_if_the_file_said_so(tmp_path: Path) -> None:
     assert before != identity_of(FLAT, [*settings, "tasks.town.count=3"], tasks=True)
     make_language_model(folder, seed=1, hidden=16)
     assert before != identity_of(FLAT, settings, tasks=True)
+
+
+def test_a_model_keeps_the_limits_of_the_one_it_replaces(tmp_path: Path) -> None:
+    """What the file says of a model's limits holds for what stands in its place, whatever its path."""
+    path = tmp_path / "h.yaml"
+    limits = "limits: {models: {sim/policy: {concurrency: 99}}}\n"
+    path.write_text(FLAT.read_text(encoding="utf-8").replace("../", f"{FLAT.parent.parent}/") + limits)
+    setup = load_hierarchy(path, with_models(path, {"policy": "town/./a b.c"})[-1:])
+    assert {name: each.concurrency for name, each in setup.limits.models.items()} == {
+        "sim/policy": 99,
+        "town/./a b.c": 99,
+    }
 
 
 # --- running ---------------------------------------------------------------------------------------------------------
