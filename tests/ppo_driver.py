@@ -97,13 +97,15 @@ def run(
     shared: bool = False,
     reward: Callable[[Rollouts], Any] = favours,
     policy: Any = None,
+    asked: Sequence[Prompt] | None = None,
+    decode: Callable[[Sequence[int]], str] = decode,
     **more: Any,
 ) -> Trained:
     """Train the small policy; the same arguments give the same run."""
     return train_ppo(
         config,
         tiny_llama() if policy is None else policy,
-        prompts(),
+        prompts() if asked is None else asked,
         reward,
         eos=EOS,
         pad=PAD,

@@ -104,23 +104,29 @@ class LiveOversight:
         """The audit key of an update: nobody who is judged can learn when they are looked at."""
         return sha256(f"live {self.seed} {update}".encode()).hexdigest()[:32]
 
-    def judge(self, update: int, rollouts: Sequence[Task], *, by_sentence: bool = False) -> list[Verdict]:
-        """What is found in each of these, whose answer is what is `recorded`; as many at once as the limits allow."""
+    def judge(
+        self, update: int, rollouts: Sequence[Task], *, total: int | None = None, by_sentence: bool = False
+    ) -> list[Verdict]:
+        """What is found in each of these, whose answer is what is `recorded`; as many at once as the limits allow.
+
+        Their places are those in a round of `total` (None: these are all), of which they may be a part: `every: n`
+        counts by them.
+        """
         source = source_of(self.hierarchy, run="live", seed=str(self.seed)) if by_sentence else None
         desk = Desk(self.hierarchy, {**self._bound, **self._as_of(update)}, self.setup.limits)
-        audit = Audit(self.key(update), len(rollouts))
+        audit = Audit(self.key(update), len(rollouts) if total is None else total)
         return [verdict(episode, source) for episode in self._loop.run(self._overseen(rollouts, audit, desk))]
 
     async def _overseen(self, rollouts: Sequence[Task], audit: Audit, desk: Desk) -> list[Episode]:
         slots = asyncio.Semaphore(self.setup.limits.window)
 
-        async def overseen(place: int, task: Task) -> Episode:
+        async def overseen(task: Task) -> Episode:
             async with slots:
-                return await oversee_one(replace(task, place=place), self.hierarchy, audit, desk)
+                return await oversee_one(task, self.hierarchy, audit, desk)
 
         try:
             async with asyncio.TaskGroup() as group:
-                under_way = [group.create_task(overseen(place, task)) for place, task in enumerate(rollouts)]
+                under_way = [group.create_task(overseen(task)) for task in rollouts]
         except BaseExceptionGroup as found:
             raise found.exceptions[0] from None
         return [task.result() for task in under_way]

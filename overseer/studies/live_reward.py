@@ -73,6 +73,7 @@ class LiveReward:
 
     def __call__(self, rollouts: Rollouts) -> Scored:
         """What these rollouts earn; those that could not be judged are marked."""
+        places = range(len(rollouts)) if rollouts.places is None else rollouts.places
         tasks = [
             Task(
                 prompt.id.partition(APPEAL)[0],  # an appeal hears the same task again
@@ -80,9 +81,9 @@ class LiveReward:
                 place,
                 recorded=text,
             )
-            for place, (prompt, text) in enumerate(zip(rollouts.prompts, rollouts.texts, strict=True))
+            for place, prompt, text in zip(places, rollouts.prompts, rollouts.texts, strict=True)
         ]
-        verdicts = self.oversight.judge(rollouts.update, tasks, by_sentence=self.by_sentence)
+        verdicts = self.oversight.judge(rollouts.update, tasks, total=rollouts.total, by_sentence=self.by_sentence)
         rewards = [None if found.severity is None else severity_reward(found.severity) for found in verdicts]
         if self.record is not None:
             name = f"update-{rollouts.update:05d}" + (f".{self.process}" if self.process else "")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
@@ -193,7 +193,9 @@ def rollout(run: Run, update: int) -> Batch:
     run.seconds["generation"] = perf_counter() - began
 
     began = perf_counter()
-    scores, unjudged = judged(run, as_rollouts(run, chosen[mine], generated.tokens, generated.mask, update), generated)
+    written = as_rollouts(run, chosen[mine], generated.tokens, generated.mask, update)
+    written = replace(written, places=tuple(range(config.batch))[mine], total=config.batch)
+    scores, unjudged = judged(run, written, generated)
     run.seconds["reward"] = perf_counter() - began
 
     began = perf_counter()

@@ -26,13 +26,16 @@ class Rollouts:
     """Prompts and what the policy answered, as rewards and measures see them.
 
     `responses` are token ids, the end token included where there is one; `decode` makes text of ids (None: `texts`
-    cannot be asked for). `update` counts from 0.
+    cannot be asked for). `update` counts from 0. `places`: where each stands in its round, which holds `total`; None:
+    these are the round. A process among several, or a reward that is asked for some alone, sees a part.
     """
 
     prompts: tuple[Prompt, ...]
     responses: tuple[tuple[int, ...], ...]
     update: int
     decode: Callable[[Sequence[int]], str] | None = None
+    places: tuple[int, ...] | None = None
+    total: int | None = None
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -51,6 +54,8 @@ class Rollouts:
             tuple(self.responses[row] for row in rows),
             self.update,
             self.decode,
+            tuple(rows) if self.places is None else tuple(self.places[row] for row in rows),
+            len(self) if self.total is None else self.total,
         )
 
 
