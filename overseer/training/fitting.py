@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -170,16 +171,16 @@ class Work:
             rows, epochs = rows.select(drawn(weights, epochs, self.settings.seed)), 1.0
         main = self.state.is_main_process
         trainer, config = trl_trainers.TRAINERS[self.stage]
-        made = trainer(
-            model=model,
-            args=config(**self._arguments(epochs, len(rows)), **options),
-            train_dataset=rows,
-            processing_class=self.opened.tokenizer,
-            peft_config=adapters(self.settings.lora, self.stage),
-            **({"data_collator": trl_trainers.Weighing(self.pad)} if self.stage == "rm" else {}),
-        )
-        prepare(made)
-        with Log(self.folder if main else None, 0) as log:
+        with trl_trainers.without_bars(), Log(self.folder if main else None, 0) as log:
+            made = trainer(
+                model=model,
+                args=config(**self._arguments(epochs, len(rows)), **options),
+                train_dataset=rows,
+                processing_class=self.opened.tokenizer,
+                peft_config=adapters(self.settings.lora, self.stage),
+                **({"data_collator": trl_trainers.Weighing(self.pad)} if self.stage == "rm" else {}),
+            )
+            prepare(made)
             made.remove_callback(PrinterCallback)
             made.add_callback(trl_trainers.Telling(log, self.told))
             made.train()
@@ -267,8 +268,6 @@ def work(
     from accelerate import PartialState
     from safetensors import SafetensorError
 
-    from overseer.training.trl_trainers import quiet
-
     kind = "ForSequenceClassification"
     if stage != "rm" and any(name.endswith(kind) for name in opened.config.architectures or ()):
         raise ConfigError(f"{opened.name}: is a reward model, which writes no text (give a language model)")
@@ -289,6 +288,27 @@ def work(
             f"{out}: weights cannot be written: {error} (make room, or choose another place)"
         ) from error
     state.wait_for_everyone()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """While this lasts, the libraries show no bars and no hints on stderr, which is for what the user must know.
+
+    Nor what they will rename in versions to come: TRL and transformers tell each other.
+    """
+    import transformers
+
+    logging: Any = transformers.logging
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(level)
+        logging.enable_progress_bar()
 
 
 def adapters(lora: Lora | None, stage: Stage) -> Any:

@@ -29,7 +29,7 @@ from overseer.training.outputs import Figure, Made, check_free
 from overseer.training.ppo import Count, PpoConfig, Trained, train_ppo
 from overseer.training.rewards import Reward, Rollouts, ask, model_reward
 from overseer.training.settings import Lora
-from overseer.training.tokens import Opened, open_model
+from overseer.training.tokens import Opened, backend, open_model
 
 Rewarding = Callable[[Sequence[Asked], Path], AbstractContextManager[Reward]]
 """Opens a reward that is no model's: from the prompts that are asked, and the folder of the run that is under way."""
@@ -74,6 +74,7 @@ def ppo(
     """
     settings = settings or Ppo()
     check_free(out, replace=replace)
+    backend(*(["peft"] if settings.lora is not None else []))
     read = read_prompts(prompts)
     policy_at = open_model(model, settings.pad_token)
     reward_at = open_model(reward, settings.pad_token) if isinstance(reward, str) else None

@@ -17,7 +17,7 @@ from overseer.training.data import Pair, as_preferences, read_answers, read_pair
 from overseer.training.fitting import Rows, prepared, work
 from overseer.training.outputs import Made, check_free
 from overseer.training.settings import Dpo, Pairwise, RewardModel, Sft
-from overseer.training.tokens import Opened, open_model
+from overseer.training.tokens import ON_TRL, Opened, backend, open_model
 
 if TYPE_CHECKING:
     from overseer.training.trl_trainers import Told
@@ -41,6 +41,7 @@ def sft(
     """
     settings = settings or Sft()
     check_free(out, replace=replace)
+    backend(*ON_TRL)
     read = read_answers(data)
     opened = open_model(model, settings.pad_token)
     rows = prepared(read, lambda row: row.prompt, lambda row: (row.text,), opened, settings)
@@ -150,6 +151,7 @@ def dpo(
 
 
 def _pairs(data: Sequence[Path], model: str, settings: Pairwise) -> tuple[Opened, Rows[Pair]]:
+    backend(*ON_TRL)
     read = read_pairs(data, min_weight=settings.min_weight, both_harmful=settings.both_harmful)
     opened = open_model(model, settings.pad_token)
     return opened, prepared(read, lambda row: row.prompt, lambda row: (row.chosen, row.rejected), opened, settings)

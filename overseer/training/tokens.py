@@ -20,14 +20,16 @@ from overseer.records import Message
 Prompt = Sequence[Message]
 
 INSTALL = "pip install 'overseer[train]'"
-_NEEDED = ("torch", "transformers", "accelerate", "datasets", "peft", "trl")
+_NEEDED = ("torch", "transformers", "accelerate")
+ON_TRL = ("datasets", "peft", "trl")
+"""What the stages on TRL need beside."""
 _PROBE = (Message("user", "How much?"),)
 _PROBE_ANSWER = "Two spoons."
 
 
-def backend() -> None:
-    """Raises BackendMissing where what the stages stand on is not installed; loads none of it."""
-    missing = [name for name in _NEEDED if find_spec(name) is None]
+def backend(*beside: str) -> None:
+    """Raises BackendMissing where what all training stands on, or what is named, is not installed; loads none of it."""
+    missing = [name for name in (*_NEEDED, *beside) if find_spec(name) is None]
     if missing:
         raise BackendMissing(f"training needs {', '.join(missing)}: {INSTALL}")
 

@@ -5,14 +5,12 @@ Read by `stages` alone, once TRL is known to be there: this module imports it. N
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import datasets
 import torch
-import transformers
 from torch.nn.functional import logsigmoid
 from transformers import TrainerCallback
 from trl.trainer.dpo_config import DPOConfig
@@ -117,21 +115,12 @@ class Telling(TrainerCallback):
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """While this lasts, the libraries show no bars and no hints on stderr, which is for what the user must know.
-
-    Nor what they will rename in versions to come: TRL and transformers tell each other.
-    """
-    shown, level = datasets.are_progress_bars_disabled(), transformers.logging.get_verbosity()
+def without_bars() -> Iterator[None]:
+    """While this lasts, tables that are made ready for a trainer show no bars."""
+    shown = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
+        yield
     finally:
-        transformers.logging.set_verbosity(level)
-        transformers.logging.enable_progress_bar()
         if not shown:
             datasets.enable_progress_bars()

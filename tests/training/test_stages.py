@@ -25,9 +25,10 @@ from safetensors.torch import load_file
 
 from overseer.errors import ConfigError, OverseerError
 from overseer.training import data, stages
+from overseer.training.fitting import quiet
 from overseer.training.outputs import Made
 from overseer.training.settings import Dpo, Lora, RewardModel, Sft
-from overseer.training.trl_trainers import pairwise_loss, quiet
+from overseer.training.trl_trainers import pairwise_loss, without_bars
 
 pytestmark = [
     pytest.mark.slow,
@@ -86,7 +87,7 @@ def test_trl_s_trainers_take_a_real_step_on_our_export(name: str, tmp_path: Path
     options: dict[str, Any] = (
         {"max_length": 300} if kind != "KTO" else {"max_length": 300, "loss_type": "apo_zero_unpaired"}
     )
-    with quiet():
+    with quiet(), without_bars():
         config = getattr(trl, f"{kind}Config")(
             output_dir=str(tmp_path),
             max_steps=1,
