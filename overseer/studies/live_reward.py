@@ -37,11 +37,11 @@ def rewarding(
     def opened(asked: Sequence[Asked], folder: Path) -> Iterator[Reward]:
         from accelerate import PartialState
 
+        # Whoever asks first decides: on a processor several processes find each other only when told that it is one.
+        state = PartialState(cpu=not torch.cuda.is_available())
         turns = {row.id: row.prompt for row in asked}
         with LiveOversight(setup, seed) as oversight:
-            yield LiveReward(
-                oversight, turns, by_sentence=by_sentence, record=folder, process=PartialState().process_index
-            )
+            yield LiveReward(oversight, turns, by_sentence=by_sentence, record=folder, process=state.process_index)
 
     def open_(asked: Sequence[Asked], folder: Path) -> AbstractContextManager[Reward]:
         return opened(asked, folder)

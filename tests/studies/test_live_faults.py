@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("accelerate", reason="accelerate is not installed")
 
+from exported import exported
 from faults_driver import FULL
 from live_driver import (
     SEEN_BY_PLACE,
@@ -30,7 +34,9 @@ from live_driver import (
 )
 from ppo_driver import EOS, weights
 from safetensors.torch import load_file
+from tiny_language_model import make_language_model, one_thread  # noqa: F401  # a fixture
 
+from overseer.cli import dispatch
 from overseer.config.hierarchies import load_hierarchy
 from overseer.studies.live import LiveOversight
 from overseer.studies.live_reward import LiveReward
@@ -121,3 +127,25 @@ def test_a_part_of_a_round_is_judged_as_in_the_whole(tmp_path: Path) -> None:
     first, *others = [told(tmp_path / str(number))["update-00000.jsonl"][1:] for number in range(len(parts))]
     for rows, found in zip(parts[1:], others, strict=True):
         assert found == [first[row] for row in rows]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_the_command_in_two_processes_is_rewarded_as_in_one(tmp_path: Path) -> None:
+    """By torchrun, on a language model's folder: one report, one folder; verdicts are those of one process."""
+    pytest.importorskip("trl", reason="trl is not installed")
+    base, asked = make_language_model(tmp_path / "base", hidden=16), exported() / "critiques.jsonl"
+    knobs = ["updates=2", "value_only_updates=1", "batch=8", "minibatch=8", "max_new_tokens=12", "missing_eos=null"]
+    words = ["train", "ppo", "--prompts", str(asked), "--model", str(base), "--hierarchy", str(THREE), "--ui", "json"]
+    words += [word for knob in knobs for word in ("--set", knob)]
+    code = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "overseer", *words]
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    run = [*code, "--out", str(tmp_path / "two")]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=300, check=False, env=alone)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert dispatch([*words, "--out", str(tmp_path / "one")]) == 0
+    one, two = told(tmp_path / "one"), told(tmp_path / "two")
+    for update in range(2):
+        parts = [two[f"update-{update:05d}{end}.jsonl"][1:] for end in ("", ".1")]
+        assert [*parts[0], *parts[1]] == one[f"update-{update:05d}.jsonl"][1:]
