@@ -65,11 +65,11 @@ def run_recipe(path: Path, *, tell: Tell | None = None) -> list[Done]:
                 settings = seeded(checked[unit.id], seed)
                 inputs = _inputs(unit, settings, path.parent, made)
                 place = out / _name(unit, seed)
-                kept = rows.get(_key(unit, settings, inputs))
-                if kept is None or kept["out"] != place.name or _made(place) != kept["made"]:
+                kept = rows.get((_key(unit, settings, inputs), place.name))
+                if kept is None or _made(place) != kept["made"]:
                     row = {**_run(unit, settings, inputs, place, tell or _silently), "seed": seed, "recipe": digest}
                     _append(out / RESULTS, row)
-                    rows[row["key"]] = row
+                    rows[row["key"], place.name] = row
                     made[unit.id] = Done(unit.id, seed, place, row, skipped=False)
                 else:
                     made[unit.id] = Done(unit.id, seed, place, kept, skipped=True)
@@ -205,16 +205,19 @@ def _owned(out: Path) -> Iterator[None]:
         os.close(opened)
 
 
-def _rows(path: Path) -> dict[str, dict[str, Any]]:
-    """Rows by key, the last of each; a last line that was cut off is none. Raises OverseerError for any other."""
-    found: dict[str, dict[str, Any]] = {}
+def _rows(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Rows by key and by what was made, the last of each; a last line that was cut off is none.
+
+    Raises OverseerError for any other.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     if not path.is_file():
         return found
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):
         try:
             row = json.loads(line)
-            found[row["key"]] = row
+            found[row["key"], row["out"]] = row
         except (ValueError, KeyError, TypeError) as error:
             raise OverseerError(f"{path}: line {number}: is no row of results (remove the line)") from error
     if lines[-1]:  # a process died while it wrote

@@ -120,6 +120,13 @@ def test_a_finished_unit_is_a_row_and_is_not_run_again(tmp_path: Path) -> None:
     assert len({row["key"] for row in rows(tmp_path / "out")}) == 2
 
 
+def test_two_units_may_do_the_same(tmp_path: Path) -> None:
+    """Each makes its own, and neither is run again for the other's sake."""
+    path = written(tmp_path / "r.yaml", CORPUS, CORPUS.replace("talk", "more"))
+    assert ran(run_recipe(path)) == ["talk.jsonl", "more.jsonl"]
+    assert ran(run_recipe(path)) == []
+
+
 def test_what_was_touched_or_cut_off_is_run_again(tmp_path: Path) -> None:
     """An output that is not what it was; a row that a dying process did not finish."""
     path = written(tmp_path / "r.yaml", CORPUS)
