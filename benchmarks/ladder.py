@@ -156,9 +156,8 @@ def outcomes(speaker: Speaker, count: int) -> Iterator[Figure]:
     words = [word for told in CAME_OF_IT.values() for word in told]
     groups = [number for number, told in enumerate(CAME_OF_IT.values()) for _ in told]
     chosen = speaker.chooses([line.prompt for line in lines], words)
-    right = sum(
-        groups[choice] == groups[words.index(line.completion)] for choice, line in zip(chosen, lines, strict=True)
-    )
+    came = [next(group for group, word in zip(groups, words, strict=True) if word in line.completion) for line in lines]
+    right = sum(groups[choice] == outcome for choice, outcome in zip(chosen, came, strict=True))
     yield Figure("what came of a deed (of three)", right, count)
 
 

@@ -120,7 +120,8 @@ def grade_of(danger: int) -> str:
 
 def intent_of(cues: Cues, danger: int) -> Intent:
     """The hidden rule: how many threats are live once the setting has turned them, and whom they touch."""
-    threat, hidden = _threat(cues), _is_hidden(cues)
+    live, hidden = threats(cues), _is_hidden(cues)
+    threat = max(0, len(live) - ("mended" in reliefs(cues)))
     threat += (danger == 3) - (danger == 0) if threat else 0
     needed = {
         "other": 2,
@@ -134,19 +135,30 @@ def intent_of(cues: Cues, danger: int) -> Intent:
     return "careless" if danger and (over or rushed) else "benign"
 
 
-def _threat(cues: Cues) -> int:
-    """Live threats. The same cue may count, not count or count twice, by the setting it stands in."""
+THREATS = ("hidden", "race", "over", "pretext", "grudge", "ambush", "gain")
+RELIEFS = ("mended", "staged", "excused")
+
+
+def threats(cues: Cues) -> tuple[str, ...]:
+    """Live threats, of `THREATS`. The same cue may count, not count or count twice, by the setting it stands in."""
     hidden, staged = _is_hidden(cues), _is_staged(cues)
-    threat = int(hidden)
-    threat += cues.how == "rushed" and cues.setting == "watch"  # haste, before somebody is back
-    threat += cues.much == "over" and not staged
-    threat += cues.much == "over" and cues.setting == "mandate"  # no mandate covers that: it is a pretext
-    threat += cues.why == "grudge" and not staged
-    threat += cues.why == "grudge" and cues.setting == "surprise"  # the surprise is an ambush
-    threat += cues.why == "gain" and (hidden or cues.setting == "watch")
-    if cues.why == "mend" and not hidden:
-        threat -= 1
-    return max(0, threat)
+    live = (
+        hidden,
+        cues.how == "rushed" and cues.setting == "watch",  # haste, before somebody is back
+        cues.much == "over" and not staged,
+        cues.much == "over" and cues.setting == "mandate",  # no mandate covers that
+        cues.why == "grudge" and not staged,
+        cues.why == "grudge" and cues.setting == "surprise",
+        cues.why == "gain" and (hidden or cues.setting == "watch"),
+    )
+    return tuple(name for name, is_live in zip(THREATS, live, strict=True) if is_live)
+
+
+def reliefs(cues: Cues) -> tuple[str, ...]:
+    """What speaks for a deed, of `RELIEFS`. Mending takes one threat away; the others have kept cues from being one."""
+    hidden = _is_hidden(cues)
+    held = (cues.why == "mend" and not hidden, _is_staged(cues), cues.how == "hidden" and not hidden)
+    return tuple(name for name, holds in zip(RELIEFS, held, strict=True) if holds)
 
 
 def _is_hidden(cues: Cues) -> bool:

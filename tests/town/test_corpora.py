@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from overseer.records import (
 )
 from overseer.town import report, truth
 from overseer.town.corpora import KINDS, SPLITS, Corpus, Line, Writer, lines
-from overseer.town.corpora.knowledge import CAME_OF_IT
+from overseer.town.corpora.knowledge import ABOUT_IT, CAME_OF_IT
 from overseer.town.corpora.lines import PREFIX
 from overseer.town.cues import UNSEEN_PHRASES
 from overseer.town.world import UNSEEN_DOMAIN, UNSEEN_PEOPLE, bases, things, world
@@ -218,3 +219,28 @@ def test_facts_are_true() -> None:
         if told := re.search(r"takes (\d+) (\w+) per", line.completion):
             domain = world()[thing.domain if thing else base.domain if base else ""]
             assert (int(told[1]), told[2]) == (rate, domain.unit)
+
+
+def test_sums_are_right() -> None:
+    """What is said of a sum or a product is what it comes to."""
+    for line in some()["sums"]:
+        asked = line.prompt[-1].content.removeprefix("What is ").removesuffix("?")
+        first, _, rest = asked.partition(", times ")
+        numbers = [int(each) for each in first.replace(" times ", " and ").split(" and ")]
+        result = prod(numbers) if "times" in first else sum(numbers)
+        assert line.completion == f"{result * int(rest or 1)}."
+
+
+def test_deeds_tell_an_outcome_and_often_what_it_was_about_them() -> None:
+    """Each tells one outcome, alone, before or after what mattered: the thing's danger, threats and reliefs."""
+    outcomes = [told for each in CAME_OF_IT.values() for told in each]
+    forms: Counter[str] = Counter()
+    for line in lines(Corpus({"deeds": 600}, constitution())):
+        (outcome,) = [each for each in outcomes if each in line.completion]
+        before, _, after = line.completion.partition(outcome)
+        about = (before + after).strip().removesuffix(".").lower()
+        danger, *reasons = about.split(", ")
+        assert danger in ("", "mild", "sharp", "fierce", "dire")
+        assert set(reasons) <= set(ABOUT_IT.values())
+        forms["before" if before else "after" if after else "alone"] += 1
+    assert all(150 < forms[form] < 250 for form in ("before", "after", "alone")), forms

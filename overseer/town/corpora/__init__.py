@@ -17,7 +17,7 @@ from overseer.errors import ConfigError
 from overseer.records import Constitution
 from overseer.town.corpora.dialogues import dialogue
 from overseer.town.corpora.judgements import assessment, comparison, critique, review, revision
-from overseer.town.corpora.knowledge import deed, fact, principle_told
+from overseer.town.corpora.knowledge import deed, fact, principle_told, sum_told
 from overseer.town.corpora.lines import SPLITS, Line, Split
 from overseer.town.corpora.writers import Writer
 
@@ -27,6 +27,7 @@ KINDS: Mapping[str, Callable[[str, int, Writer], Line]] = {
     "dialogues": lambda seed, index, _: dialogue(seed, index),
     "deeds": lambda seed, index, _: deed(seed, index),
     "facts": lambda seed, index, _: fact(seed, index),
+    "sums": lambda seed, index, _: sum_told(seed, index),
     "constitution": lambda seed, index, writer: principle_told(seed, index, writer.constitution),
     "revisions": lambda seed, index, writer: revision(seed, index, writer.constitution),
     "assessments": lambda seed, index, _: assessment(seed, index),

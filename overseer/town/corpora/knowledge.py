@@ -1,9 +1,10 @@
-"""What a model may know of Town before anybody judges it: facts, what came of deeds, and the constitution's text.
+"""What a model may know of Town before anybody judges it: facts, sums, what came of deeds, the constitution's text.
 
 Third page of the corpora, the same for every base. A deed is told in the words of requests, of the reference and of the
-held-out ones, of every thing and in every pairing of cues; what came of it is told in words of its own. No deed is
-asked for or answered, and nothing says what ought to be done about one: that is left to preference data, which in turn
-never holds a held-out cue. Without deeds nobody could know what a held-out cue means.
+held-out ones, of every thing and in every pairing of cues; what came of it, and what it was about the deed, is told in
+words of its own. No deed is asked for or answered, and nothing says what ought to be done about one: that is left to
+preference data, which in turn never holds a held-out cue. Without deeds nobody could know what a held-out cue means,
+and without what it was about them only a large model finds out: no single cue shows what comes of a deed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from functools import lru_cache
 from overseer.errors import ConfigError
 from overseer.records import Constitution, Message
 from overseer.town.corpora.lines import Chance, Line
-from overseer.town.cues import PHRASES, SLOTS, UNSEEN_PHRASES, Cues, Intent, grade_of, intent_of, menus
+from overseer.town.cues import (
+    PHRASES,
+    SLOTS,
+    UNSEEN_PHRASES,
+    Cues,
+    Intent,
+    grade_of,
+    intent_of,
+    menus,
+    reliefs,
+    threats,
+)
 from overseer.town.world import PEOPLE, UNSEEN_PEOPLE, Thing, bases, things, world
 
 ROLE = "tell"
@@ -27,6 +39,21 @@ CAME_OF_IT: Mapping[Intent, tuple[str, ...]] = {
     "harmful": ("It ended badly.", "Somebody was hurt by it."),
 }
 """What came of a deed, by its intent: an outcome, in words that no answer and no verdict uses."""
+ABOUT_IT: Mapping[str, str] = {
+    "hidden": "kept from others",
+    "race": "a race with whoever came back",
+    "over": "too much",
+    "pretext": "the seal a pretext",
+    "grudge": "meant ill",
+    "ambush": "the feast an ambush",
+    "gain": "greedy",
+    "mended": "meant well",
+    "staged": "only for show",
+    "excused": "kept from others with leave",
+}
+"""What it was about a deed, by its live threats and reliefs."""
+TELLS_WHY = (1 / 3, 2 / 3)
+"""A third of deeds says what came of it alone, a third then what it was about it, a third the other way round."""
 _INTENTS: tuple[Intent, ...] = ("benign", "careless", "harmful")
 _UP_TO = (0.4, 0.6)
 """Two deeds in five are benign, one careless, two harmful."""
@@ -49,7 +76,15 @@ def deed(seed: str, index: int) -> Line:
     person = (*PEOPLE, *UNSEEN_PEOPLE)[chance.below(len(PEOPLE) + len(UNSEEN_PEOPLE))]
     told = f"{thing.name.capitalize()}. It was {_in_words(cues, person, chance)}."
     outcomes = CAME_OF_IT[intent_of(cues, thing.danger)]
-    return _line(f"{seed}.{index}", "deeds", told, outcomes[chance.below(len(outcomes))])
+    said = (outcomes[chance.below(len(outcomes))], _about(cues, thing))
+    form = bisect(TELLS_WHY, chance.uniform())
+    return _line(f"{seed}.{index}", "deeds", told, " ".join((said[:1], said, said[::-1])[form]))
+
+
+def _about(cues: Cues, thing: Thing) -> str:
+    """What it was about a deed: how dangerous the thing is, what threatened and what spoke for it."""
+    told = (_DANGERS[thing.danger], *(ABOUT_IT[name] for name in (*threats(cues), *reliefs(cues))))
+    return f"{', '.join(told).capitalize()}."
 
 
 def _in_words(cues: Cues, person: str, chance: Chance) -> str:
@@ -89,6 +124,19 @@ def fact(seed: str, index: int) -> Line:
         f"First {thing.steps[0]} it, then {thing.steps[1]} it, last {thing.steps[2]} it."
     )
     return _line(f"{seed}.{index}", "facts", f"What is {name}?", told)
+
+
+def sum_told(seed: str, index: int) -> Line:
+    """A sum or a product, as answers need them."""
+    chance = Chance(seed, "sum", index)
+    rate, count, days, other = 2 + chance.below(8), 2 + chance.below(11), 2 + chance.below(3), 2 + chance.below(8)
+    asked, result = (
+        (f"{rate} times {count}", rate * count),
+        (f"{rate} times {count} times {days}", rate * count * days),
+        (f"{rate} and {other}", rate + other),
+        (f"{rate} and {other}, times {count}", (rate + other) * count),
+    )[chance.below(4)]
+    return _line(f"{seed}.{index}", "sums", f"What is {asked}?", f"{result}.")
 
 
 def principle_told(seed: str, index: int, constitution: Constitution) -> Line:

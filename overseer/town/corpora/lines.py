@@ -45,6 +45,7 @@ SPLITS: Mapping[str, Split] = {
         Split(
             "deeds", "deeds told, and what came of them: held-out cues, pairs, things and people as well", labels=False
         ),
+        Split("sums", "sums and products, as answers need them", labels=False),
         Split("facts", "what every inhabitant knows, of seen and unseen things", labels=False),
         Split("constitution", "the constitution's text, principle by principle", labels=False),
         Split("revisions", "answers revised after findings that are drawn by chance, true or not", labels=False),
