@@ -1,4 +1,4 @@
-"""`overseer train pretrain`: a fresh model of the ladder learns corpora of Town."""
+"""`overseer train pretrain`: a model of the ladder, fresh or begun, learns corpora of Town."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from overseer.reports.safe import safe
 @click.option("--size", required=True, help="A rung of the ladder: 1e4, 1e5, 1e6, 1e7 or 1e8 parameters.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The model's folder; not there yet.")
 @click.option("--tokenizer", type=click.Path(path_type=Path), help="A folder with a tokenizer; else one is fitted.")
+@click.option(
+    "--start", type=click.Path(path_type=Path), help="A model of this size that learns on, instead of a fresh one."
+)
 @click.option("--epochs", type=float, default=1.0, show_default=True, help="Passes over the corpora.")
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Lines an update.")
 @click.option("--rate", type=float, help="The highest learning rate; else what the size takes.")
@@ -31,6 +34,7 @@ def command(
     size: str,
     out: Path,
     tokenizer: Path | None,
+    start: Path | None,
     epochs: float,
     batch: int,
     rate: float | None,
@@ -41,7 +45,7 @@ def command(
     bf16: bool,
     snapshot_every: int,
 ) -> int:
-    """Train a fresh model on corpora (`overseer town corpus`) into a folder that transformers loads.
+    """Train a model on corpora (`overseer town corpus`) into a folder that transformers loads.
 
     A run that was stopped goes on when the same command is given again.
     """
@@ -64,7 +68,7 @@ def command(
         device=device,
         snapshot_every=snapshot_every,
     )
-    made = pretrain(data, out, settings, tokenizer=tokenizer, progress=_tell)
+    made = pretrain(data, out, settings, tokenizer=tokenizer, start=start, progress=_tell)
     left = f"; {made.too_long} longer lines left out" if made.too_long else ""
     say(
         f"{safe(str(made.path))}: {made.parameters:,} parameters and {made.embeddings:,} of embeddings, "

@@ -24,7 +24,7 @@ Labels = Literal["oracle", "random"]
 
 TAKES: dict[StageName, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "corpus": (("lines", "constitution"), ()),
-    "pretrain": (("data",), ("tokenizer",)),
+    "pretrain": (("data",), ("tokenizer", "model")),
     "oversee": (("hierarchy",), ("models",)),
     "export": (("run", "what"), ("labels",)),
     "sft": (("model", "data"), ()),

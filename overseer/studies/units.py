@@ -209,8 +209,8 @@ def _pretrain(unit: Unit, settings: Any, inputs: Inputs, out: Path, say: Say) ->
         say(f"update {update:,} of {of:,}, loss {loss:.4g}, {speed:,.0f} tokens/s")
 
     clear(out)
-    reader = inputs.single.get("tokenizer")
-    pretrain(inputs.several["data"], out, settings, tokenizer=Path(reader) if reader else None, progress=told)
+    reader, start = (Path(said) if said else None for said in map(inputs.single.get, ("tokenizer", "model")))
+    pretrain(inputs.several["data"], out, settings, tokenizer=reader, start=start, progress=told)
     return _record(out)
 
 

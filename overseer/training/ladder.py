@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from overseer.errors import ConfigError
@@ -74,3 +75,19 @@ def build(size: str, tokenizer: Any, seed: int, longest: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LlamaForCausalLM(config)
+
+
+def begun(folder: Path, fresh: Any) -> Any:
+    """The model in this folder, to learn on. Raises `ConfigError` where it is not of the shape of `fresh`."""
+    from transformers import LlamaForCausalLM
+
+    try:
+        model: Any = LlamaForCausalLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder}: cannot learn on: {str(error).splitlines()[0]}") from error
+    shape = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+    for name in shape:
+        has, wanted = getattr(model.config, name), getattr(fresh.config, name)
+        if has != wanted:
+            raise ConfigError(f"{folder}: {name} is {has}, not {wanted} (give its own --size)")
+    return model.train()

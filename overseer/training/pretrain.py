@@ -1,4 +1,4 @@
-"""Pre-training: a fresh model of the ladder learns a corpus, with loss on what is answered and nothing else.
+"""Pre-training: a model of the ladder, fresh or begun, learns a corpus, with loss on what is answered and nothing else.
 
 Lines of like length share a batch, so that little is padding. What is in a batch, and in which order, hangs on the seed
 and the epoch alone, so that a run that was killed goes on from its last snapshot to the same weights. Written to a
@@ -26,9 +26,10 @@ from torch.nn.functional import cross_entropy
 
 from overseer.errors import ConfigError, OverseerError
 from overseer.models import town_tokenizer
+from overseer.models.folders import identity
 from overseer.training import corpora, snapshots
 from overseer.training.corpora import Lines
-from overseer.training.ladder import LADDER, build
+from overseer.training.ladder import LADDER, begun, build
 from overseer.training.outputs import versions, whole
 
 RATES = {"1e4": 1e-2, "1e5": 6e-3, "1e6": 3e-3, "1e7": 1e-3, "1e8": 4e-4}
@@ -92,13 +93,15 @@ def pretrain(
     settings: Settings,
     *,
     tokenizer: Path | None = None,
+    start: Path | None = None,
     progress: Progress | None = None,
     report_every: int = 50,
     extra: dict[str, Any] | None = None,
 ) -> Pretrained:
     """Train a model of `settings.size` on the corpora at `data` into the folder `out`, which must not be there yet.
 
-    `tokenizer`: a folder that holds one; None: fitted on the corpora's first lines. `progress` is told every
+    `tokenizer`: a folder that holds one; None: fitted on the corpora's first lines. `start`: a folder with a model of
+    this size, which learns on, with its own tokenizer; the optimiser starts anew. `progress` is told every
     `report_every` updates. `extra` goes into `overseer.json`. A run of the same settings and data that was stopped
     goes on. Raises ConfigError for settings, data or tokenizers that cannot be, OverseerError where the loss is no
     number any more or the folder cannot be written.
@@ -107,12 +110,15 @@ def pretrain(
         raise ConfigError(problems)
     if out.exists():
         raise ConfigError(f"{out}: is there already (choose another folder, or remove it)")
-    begun = monotonic()
-    reader = _tokenizer(data, tokenizer)
+    clock = monotonic()
+    if start is not None and tokenizer is not None:
+        raise ConfigError("pretrain: a model that learns on has a tokenizer (give one of --start and --tokenizer)")
+    reader = _tokenizer(data, tokenizer or start)
+    fresh = build(settings.size, reader, settings.seed, settings.longest)
+    model = (fresh if start is None else begun(start, fresh)).to(settings.device)
     lines = corpora.encode(corpora.told(data), reader, settings.longest)
-    model = build(settings.size, reader, settings.seed, settings.longest).to(settings.device)
     here = snapshots.machine(torch.device(settings.device), 1)
-    key = _key(data, settings, reader)
+    key = _key(data, settings, reader, start)
     kept = out.with_name(f".{out.name}.snapshots")
     run = Run(model, lines, settings, reader.pad_token_id)
     run.resume(kept, here, key)
@@ -123,13 +129,13 @@ def pretrain(
         embeddings=len(reader) * LADDER[settings.size].hidden,
         updates=run.updates,
         tokens=run.tokens,
-        seconds=monotonic() - begun,
+        seconds=monotonic() - clock,
         loss=loss,
         held_out=run.held_out_losses(),
         too_long=lines.too_long,
     )
     with whole(out, replace=False) as part:
-        _save(part, model, reader, made, settings, data, extra or {})
+        _save(part, model, reader, made, settings, data, start, extra or {})
     shutil.rmtree(kept, ignore_errors=True)
     return made
 
@@ -142,9 +148,10 @@ def _tokenizer(data: Sequence[Path], folder: Path | None) -> Any:
     return town_tokenizer.fit(list(corpora.texts(first)), list(corpora.texts(spoken)))[-1].tokenizer
 
 
-def _key(data: Sequence[Path], settings: Settings, reader: Any) -> str:
-    """What a snapshot must agree on: data, settings and tokenizer."""
+def _key(data: Sequence[Path], settings: Settings, reader: Any, start: Path | None) -> str:
+    """What a snapshot must agree on: data, settings, tokenizer, and the model that learns on."""
     told = [corpora.digest(data), asdict(settings), sorted(reader.get_vocab().items())]
+    told += [] if start is None else [identity(start)]
     return sha256(json.dumps(told).encode()).hexdigest()
 
 
@@ -303,6 +310,7 @@ def _save(
     made: Pretrained,
     settings: Settings,
     data: Sequence[Path],
+    start: Path | None,
     extra: dict[str, Any],
 ) -> None:
     written = model.generation_config
@@ -315,6 +323,7 @@ def _save(
         "stage": "pretrain",
         "settings": asdict(settings),
         "data": [{"name": path.name, "sha256": corpora.digest([path])} for path in data],
+        "start": None if start is None else {"name": start.name, "sha256": identity(start)},
         "parameters": made.parameters,
         "embeddings": made.embeddings,
         "updates": made.updates,

@@ -112,6 +112,21 @@ def test_what_it_writes_loads_in_transformers(tmp_path: Path) -> None:
         pretrain([path], out, SETTINGS)
 
 
+@pytest.mark.slow
+def test_a_model_learns_on(tmp_path: Path) -> None:
+    """From its weights, with its tokenizer; its first loss is the one that it had come to, not a fresh model's."""
+    path, first, second = corpus(tmp_path, 400), tmp_path / "first", tmp_path / "second"
+    before = pretrain([path], first, Settings("1e4", epochs=8, batch=16, longest=64))
+    after = pretrain([path], second, Settings("1e4", epochs=0.1, batch=16, longest=64, rate=1e-4), start=first)
+    assert after.loss < before.loss + 0.2
+    assert (second / "tokenizer.json").read_bytes() == (first / "tokenizer.json").read_bytes()
+    assert json.loads((second / "training.json").read_text(encoding="utf-8"))["start"]["name"] == "first"
+    with pytest.raises(ConfigError, match="hidden_size is 16, not 64"):
+        pretrain([path], tmp_path / "third", Settings("1e5", longest=64), start=first)
+    with pytest.raises(ConfigError, match="one of --start and --tokenizer"):
+        pretrain([path], tmp_path / "third", SETTINGS, start=first, tokenizer=first)
+
+
 class Killed(Exception):
     """What a test stops a run with."""
 
