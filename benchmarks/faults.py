@@ -42,7 +42,7 @@ COUNTS = (
 )
 """Each number of the acceptance, and the tests (or the benchmark) that show it."""
 RARE = re.compile(r"(?P<failures>[\d,]+) failures in (?P<n>[\d,]+) \(rate below [\d.]+% at 95 %\)")
-PROGRESS = re.compile(r"^[.sx]+(?=[^.\d])|^[.sx]+(?=\d)|\s*\[ *\d+%\]$|^[.sx]+$")
+PROGRESS = re.compile(r"^[.sx]*\.(?=[^.])|\s*\[ *\d+%\]$|^[.sx]+$")
 """What pytest puts before and after the lines that tests print."""
 SUMMARY = re.compile(r"^=+ .* =+$|^\d+ (passed|failed|skipped|deselected|error)|^(SKIPPED|FAILED|ERROR) ")
 

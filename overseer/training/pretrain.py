@@ -100,11 +100,11 @@ def pretrain(
 ) -> Pretrained:
     """Train a model of `settings.size` on the corpora at `data` into the folder `out`, which must not be there yet.
 
-    `tokenizer`: a folder that holds one; None: fitted on the corpora's first lines. `start`: a folder with a model of
-    this size, which learns on, with its own tokenizer; the optimiser starts anew. `progress` is told every
-    `report_every` updates. `extra` goes into `overseer.json`. A run of the same settings and data that was stopped
-    goes on. Raises ConfigError for settings, data or tokenizers that cannot be, OverseerError where the loss is no
-    number any more or the folder cannot be written.
+    `tokenizer`: a folder that holds one, or a corpus to whose first lines one is fitted; None: to those of `data`.
+    `start`: a folder with a model of this size, which learns on, with its own tokenizer; the optimiser starts anew.
+    `progress` is told every `report_every` updates. `extra` goes into `overseer.json`. A run of the same settings and
+    data that was stopped goes on. Raises ConfigError for settings, data or tokenizers that cannot be, OverseerError
+    where the loss is no number any more or the folder cannot be written.
     """
     if problems := list(settings.problems()):
         raise ConfigError(problems)
@@ -140,10 +140,10 @@ def pretrain(
     return made
 
 
-def _tokenizer(data: Sequence[Path], folder: Path | None) -> Any:
-    if folder is not None:
-        return town_tokenizer.load(folder)
-    first = list(islice(corpora.told(data), corpora.TOKENIZER_LINES))
+def _tokenizer(data: Sequence[Path], at: Path | None) -> Any:
+    if at is not None and at.is_dir():
+        return town_tokenizer.load(at)
+    first = list(islice(corpora.told(data if at is None else [at]), corpora.TOKENIZER_LINES))
     spoken = [line for line in first if line.kind == "dialogues"] or first
     return town_tokenizer.fit(list(corpora.texts(first)), list(corpora.texts(spoken)))[-1].tokenizer
 

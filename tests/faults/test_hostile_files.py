@@ -63,8 +63,11 @@ LOADERS: tuple[Callable[[Path], object], ...] = (
 )
 
 
-def taken(load: Callable[[Any], object], value: object) -> tuple[str, float]:
-    """What loading comes to, and the seconds of a core that it takes."""
+def taken(load: Callable[[Any], object], value: object, tries: int = 3) -> tuple[str, float]:
+    """What loading comes to, and the seconds of a core that it takes: of the quickest try, where one was too long.
+
+    A long one may have been whatever Python's collector found left by tens of thousands of texts before.
+    """
     began = process_time()
     try:
         load(value)
@@ -73,7 +76,11 @@ def taken(load: Callable[[Any], object], value: object) -> tuple[str, float]:
         came = "refused" if error.problems and all(map(str.isprintable, error.problems)) else "ill said"
     except BaseException as error:
         came = f"{type(error).__name__}: {error}"[:200]
-    return came, process_time() - began
+    seconds = process_time() - began
+    if seconds > SECONDS and tries > 1:
+        again, quicker = taken(load, value, tries - 1)
+        return came if came == again else f"{came}, then {again}", min(seconds, quicker)
+    return came, seconds
 
 
 def load_all(folder: Path, count: int, told: Queue[tuple[Counter[str], float, str, int]]) -> None:
