@@ -16,10 +16,10 @@ from overseer.reports.safe import safe
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--size", required=True, help="A rung of the ladder: 1e4, 1e5, 1e6, 1e7 or 1e8 parameters.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The model's folder; not there yet.")
-@click.option("--tokenizer", type=click.Path(path_type=Path), help="A folder with a tokenizer; else one is fitted.")
 @click.option(
-    "--start", type=click.Path(path_type=Path), help="A model of this size that learns on, instead of a fresh one."
+    "--tokenizer", type=click.Path(path_type=Path), help="A folder with one, or a corpus to fit one to; else DATA."
 )
+@click.option("--start", type=click.Path(path_type=Path), help="A model of this size to learn on; else a fresh one.")
 @click.option("--epochs", type=float, default=1.0, show_default=True, help="Passes over the corpora.")
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Lines an update.")
 @click.option("--rate", type=float, help="The highest learning rate; else what the size takes.")
