@@ -46,6 +46,13 @@ GIVES: dict[StageName, str] = {
     "evaluate": "figures",
 }
 """What comes of each: an earlier unit's name may stand where one of these is asked for."""
+FITS: Mapping[str, tuple[str, ...]] = {
+    "prompts": ("data",),
+    "tokenizer": ("model", "data"),
+    "against": ("model",),
+    "models": ("model",),
+}
+"""What an earlier unit must give to stand under a key; for other keys, what the key says."""
 READS: Mapping[StageName, tuple[str, ...]] = {
     "pretrain": ("corpus",),
     "sft": ("pairs", "revisions", "critiques", "corpus"),
@@ -155,9 +162,9 @@ def _unfit(unit: Unit, key: str, said: str, before: Mapping[str, Unit], later: s
     """Why what a unit says under a key cannot go in; None: nothing speaks against it yet."""
     if said in before:
         other = before[said]
-        gives = {"prompts": "data", "tokenizer": "model", "against": "model", "models": "model"}.get(key, key)
-        if GIVES[other.stage] != gives:
-            return f"{said!r} is a {other.stage} unit, which gives no {gives}"
+        fits = FITS.get(key, (key,))
+        if GIVES[other.stage] not in fits:
+            return f"{said!r} is a {other.stage} unit, which gives no {' or '.join(fits)}"
         holds, reads = other.what or "corpus", READS.get(unit.stage, ())
         if key == "data" and reads and holds not in reads:
             return f"{said!r} holds {holds}, and {unit.stage} reads {', '.join(reads)}"
