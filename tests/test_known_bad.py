@@ -78,6 +78,24 @@ def test_known_bad_answers_are_met_by_persons_and_withheld(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_simulated_persons_meet_known_bad_answers_among_the_others(tmp_path: Path) -> None:
+    """Neither first, though their looks are mandatory, nor last; and the others in the order they have without them."""
+    when, served = "{risk_at_least: 0}", {}
+    for rate in (0.2, None):
+        made = run(board(tmp_path / str(rate), rate, when=when))
+        with open_reader(made.path) as reader:
+            turns = [each.reply.request.split("/")[0] for each in reader.rulings()]
+        served[rate] = list(dict.fromkeys(turns))
+        bad = made.source.known_bad.keys()
+        if bad:
+            at = [served[rate].index(task) for task in bad]
+            assert min(at) > 0
+            assert sum(turn < len(served[rate]) / 2 for turn in at) in range(2, 7)
+            served[rate] = [task for task in served[rate] if task not in bad]
+    assert served[0.2] == served[None]
+
+
+@pytest.mark.slow
 def test_known_bad_answers_are_no_part_of_what_was_overseen(tmp_path: Path) -> None:
     """Every other figure and table is that of the run without them, and what is learned from it, too."""
     tried, untried = run(board(tmp_path / "a")), run(board(tmp_path / "b", None))

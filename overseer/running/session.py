@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from overseer.decisions import is_known_bad
 from overseer.errors import ConfigError, JournalError
 from overseer.hierarchy import Hierarchy
 from overseer.journal.appeals import is_reserved
@@ -26,7 +27,7 @@ from overseer.reviewers import Reviewer
 from overseer.running import hearing
 from overseer.running.asking import Desk
 from overseer.running.people import People
-from overseer.running.persons import Ledger, Parked, parked
+from overseer.running.persons import Ledger, Parked, in_turn, parked
 from overseer.running.way import Oversee, Way, end_event, task_event, told
 
 PROGRESS_INTERVAL = 0.1
@@ -201,11 +202,27 @@ class Running:
     def _park(self, way: Way) -> None:
         looks = [request for request in way.fresh if isinstance(request, RuleRequest)]
         if any(look.agent in self.persons for look in looks):
-            self.queue.append(parked(way.task, way.wave, looks))
+            self.queue.append(self._parked(way, looks))
             self.waiting.add(way.task.id)
         else:
             self.people.park(way, looks)
         self.keep(way)
+
+    def _parked(self, way: Way, looks: Sequence[RuleRequest]) -> Parked:
+        """Where a task with these looks open stands in the queue of simulated persons."""
+        needs = [self._needs(way, look) for look in looks if look.agent in self.persons]
+        return parked(
+            way.task,
+            way.wave,
+            looks,
+            tries=is_known_bad(way.task, self.audit),
+            needs=() if None in needs else [stage for stage in needs if stage is not None],
+            begun=any(request.agent in self.persons and request.id in way.replies for request in way.batch),
+        )
+
+    def _needs(self, way: Way, look: RuleRequest) -> str | None:
+        """The stage whose budget must grant this look; None where none must."""
+        return None if look.mandatory or way.has_looked(look.stage) else look.stage
 
     def keep(self, way: Way) -> None:
         """Keep a parked task's generator as it is, if there is room."""
@@ -240,7 +257,7 @@ class Running:
         """Offer each task of a wave to its persons; the tasks that can move on, once all is durable."""
         moving: list[str] = []
         written: Awaitable[None] | None = None
-        for number, each in enumerate(wave, start=1):
+        for number, each in enumerate(in_turn(wave, self.ledger, self.audit.key), start=1):
             await self.going.wait()
             if self.stop.is_set():
                 self.left += len(wave) - number + 1
@@ -268,7 +285,7 @@ class Running:
         for look in way.fresh:
             if not isinstance(look, RuleRequest) or look.agent not in self.persons:
                 continue
-            first = not look.mandatory and not way.has_looked(look.stage)
+            first = self._needs(way, look) is not None
             if first and not self.ledger.grants(look.stage):
                 continue
             (reply,) = await self.desk.ask([look])
