@@ -30,12 +30,10 @@ from overseer.journal.run_folder import (
     check_inputs,
     create_run,
     fork_run,
-    identity,
-    identity_of,
     manifest_digest,
     read_manifest,
 )
-from overseer.models import folders
+from overseer.made_of import LISTED, LISTED_ROLE, identity_now, inputs_of, placed
 from overseer.models.recorded import Columns, Labels
 from overseer.oversight.appeal import rehear
 from overseer.oversight.generator import oversee
@@ -50,11 +48,6 @@ if TYPE_CHECKING:  # measures are loaded when somebody measures: who only opens 
 
 OPERATIONAL = re.compile(r"(limits\.|oversees\.\d+\.budget[.=]|policy\.timeout=|agents\.[^.=]+\.(human\.)?timeout=)")
 """What `--set` may change of a run that has begun: it changes no decision."""
-LISTED = "listed tasks.jsonl"
-LISTED_ROLE = f"file {LISTED}"
-"""Under what name a run keeps the tasks that a program listed."""
-
-
 Listen = Callable[["Iterable[Row]"], "Iterator[Row]"]
 """Lets episodes pass by, and keeps what it likes."""
 
@@ -200,7 +193,7 @@ def make_run(
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise JournalError(f"{root}: cannot be a folder of runs: {error.strerror} (choose another)") from error
-    inputs, config = _inputs(setup, source, overrides, given)
+    inputs, config = inputs_of(setup, source, overrides, given)
     path = create_run(
         root,
         setup.hierarchy.name,
@@ -229,11 +222,11 @@ def open_run(path: Path, overrides: Sequence[str] = ()) -> Run:
     common = origin.parents[len(PurePosixPath(manifest.inputs["entry"]).parts) - 1]
     for role, held in manifest.inputs.items():
         copy = path / CONFIG / role.removeprefix("file ")
-        if role.startswith("file ") and _identity(copy) != held:
+        if role.startswith("file ") and identity_now(copy) != held:
             raise JournalError(f"{copy}: changed since this run began ({RESTORE})")
 
     def kept(file: Path) -> Path:
-        name = Path(os.path.relpath(_placed(file), common.resolve())).as_posix()
+        name = Path(os.path.relpath(placed(file), common.resolve())).as_posix()
         if f"file {name}" not in manifest.inputs:
             raise JournalError(f"{path}: holds no copy of {file} (put its folder back where it was when the run began)")
         return path / CONFIG / name
@@ -270,7 +263,7 @@ def check_unchanged(run: Run, given: Collection[str] = ()) -> None:
     origin, overrides = _origin(run.path, run.manifest)
     held = run.manifest.inputs
     setup = load_hierarchy(origin, overrides) if origin.exists() else run.setup
-    inputs, _ = _inputs(setup, run.source, overrides, given)
+    inputs, _ = inputs_of(setup, run.source, overrides, given)
     if setup is run.setup:  # the originals are gone; the copies were compared when the run was opened
         inputs |= {role: held[role] for role in held if role.startswith("file ") or role in ("entry", "origin")}
     check_inputs(run.path, inputs)
@@ -296,45 +289,9 @@ class Fork:
 
     def make(self, given: Collection[str] = ()) -> Run:
         """The new run's folder, beside its parent's."""
-        inputs, config = _inputs(self.setup, self.source, self.overrides, given)
+        inputs, config = inputs_of(self.setup, self.source, self.overrides, given)
         made = fork_run(self.parent, inputs=inputs, config=config, now=datetime.now(UTC), token=token_hex(3))
         return Run(made, read_manifest(made), self.setup, self.source)
-
-
-def _inputs(
-    setup: Setup, source: TaskSource, overrides: Sequence[str], given: Collection[str]
-) -> tuple[dict[str, str], dict[str, bytes]]:
-    """What identifies a run's inputs, and verbatim copies of its files under relative paths that keep their links."""
-    inputs = {"tasks": source.digest}
-    if given:
-        inputs["given"] = ", ".join(sorted(given))
-    if not setup.files:
-        return {"hierarchy": f"python {setup.hierarchy.name}", **inputs}, {}
-    files = [_placed(file) for file in setup.files]
-    common = Path(os.path.commonpath([file.parent for file in files]))
-    named = {file.relative_to(common).as_posix(): file for file in files}
-    config = {name: file.read_bytes() for name, file in named.items() if file.exists()}
-    inputs |= {f"file {name}": identity_of(content) for name, content in config.items()}
-    for path in setup.weights:  # a folder's name alone is often its step in training
-        inputs[f"weights {'/'.join(path.parts[-2:] if path.is_dir() else path.parts[-1:])}"] = _identity(path) or "gone"
-    inputs |= {
-        "entry": files[0].relative_to(common).as_posix(),
-        "origin": str(files[0]),
-        "set": json.dumps(list(overrides)),
-    }
-    if source.copy is not None:
-        config[LISTED] = source.copy
-        inputs[LISTED_ROLE] = identity_of(source.copy)
-    return inputs, config
-
-
-def _placed(file: Path) -> Path:
-    """A file's absolute path; a link stays one, since what a file names is found beside the link."""
-    return file.parent.resolve() / file.name
-
-
-def _identity(path: Path) -> str | None:
-    return folders.identity(path) if path.is_dir() else identity(path) if path.is_file() else None
 
 
 def operational(setup: Setup) -> dict[str, object]:

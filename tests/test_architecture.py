@@ -34,7 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("oversight",),
     ("models", "town", "config", "reviewers", "journal"),
-    ("sources", "running", "exports", "listeners", "runs", "appealing", "checkpoints", "scenarios"),
+    ("sources", "running", "exports", "listeners", "made_of", "runs", "appealing", "checkpoints", "scenarios"),
     ("training",),
     ("studies",),
     ("reports", "checking", "service", "api"),
