@@ -12,7 +12,7 @@ from overseer.metrics.agreement import Labelled, against_labels
 from overseer.metrics.measures import Measure, Row
 from overseer.metrics.persons import PersonRuling, rulings
 from overseer.models.recorded import Labels
-from overseer.records import Audit, Episode, Failure, Reply, Request, Usage, text_hash
+from overseer.records import Audit, Episode, Failure, Reply, Request, Ruling, Usage, text_hash
 
 
 class Spent:
@@ -39,15 +39,22 @@ _NOTHING = Usage(attempts=0)
 
 
 class Ruled:
-    """Keeps what persons ruled. `turns`: in which order, by the binding of each ruling; `simulated`: who only plays."""
+    """Keeps what persons ruled: on tasks, then on their appeals, in which rulings on the tasks may stand again.
+
+    `turns`: in which order, by the binding of each ruling; `simulated`: who only plays.
+    """
 
     def __init__(self, turns: Mapping[str, int], simulated: Collection[str]) -> None:
         self.turns, self.simulated = turns, simulated
         self.rulings: list[PersonRuling] = []
+        self._read: set[str] = set()
+        """The bindings of those."""
 
     def listen(self, graded: Iterable[Row]) -> Iterator[Row]:
         for each in graded:
-            self.rulings.extend(rulings(each, self.turns, self.simulated))
+            self.rulings.extend(rulings(each, self.turns, self.simulated, self._read))
+            looks = each[0].evaluations
+            self._read.update(vote.bound for look in looks for vote in look.votes if isinstance(vote.answer, Ruling))
             yield each
 
 

@@ -88,13 +88,19 @@ class Run:
     def _rows(self, heard: replay.Heard | None) -> Iterator[Row]:
         return self.source.graded(replay.episodes(self.path, self.walk, appeals=False, heard=heard))
 
-    def appeals(self) -> Iterator[tuple[Appeal, Came]]:
-        """Every appeal and what it came to: those on record, then those that still lie in the inbox."""
+    def appeals(self, listen: Callable[[Episode], None] | None = None) -> Iterator[tuple[Appeal, Came]]:
+        """Every appeal and what it came to: those on record, then those that still lie in the inbox.
+
+        `listen` is told the episodes that were heard to their end.
+        """
         with open_reader(self.path) as reader:
             taken = list(reader.appeals())
             for appeal, heard in taken:
                 old = replay.episode(reader, appeal.against, self.walk, self.rehear)
-                yield appeal, came_to(old, replay.episode(reader, appeal.id, self.walk, self.rehear) if heard else None)
+                new = replay.episode(reader, appeal.id, self.walk, self.rehear) if heard else None
+                if listen is not None and new is not None:
+                    listen(new)
+                yield appeal, came_to(old, new)
         known = {appeal.id for appeal, _ in taken}
         yield from ((each, "pending") for _, each in lying(self.path) if each is not None and each.id not in known)
 
@@ -114,9 +120,12 @@ class Run:
             stages=self.setup.hierarchy.stages,
             simulated_persons=self.simulated_persons,
         )
-        persons = measure_persons(ruled.rulings, tried=bool(self.source.known_bad))
         who = {stage.id: "+".join(stage.who) for stage in self.setup.hierarchy.stages}
-        appealed, by_stage = measure_appeals(self.appeals(), who)
+        heard: list[Episode] = []
+        appealed, by_stage = measure_appeals(self.appeals(heard.append), who)
+        for _ in ruled.listen(self.source.graded(heard)):
+            pass
+        persons = measure_persons(ruled.rulings, tried=bool(self.source.known_bad))
         return replace(
             found,
             measures=(*found.measures, *held.measures(), *persons.measures, *appealed),

@@ -40,6 +40,6 @@ def measure_appeals(
     rows: tuple[tuple[str | int, ...], ...] = tuple(
         (stage, counts.total(), *(counts[came] for came in _CAME)) for stage, counts in counted
     )
-    note = "overturned: another outcome, or another text released; outside all other figures"
+    note = "overturned: another outcome, or another text released; outside all other figures but persons'"
     table = Table(TITLE, ("stage", "appeals", *_CAME), rows, note)
     return (rate.measure("overturned", "appeals that were judged"),), (table,)

@@ -35,9 +35,9 @@ _VERDICTS: Mapping[RulingAction, int] = {"approve": 0, "modify": 1, "revise": 1,
 class PersonRuling:
     """One ruling as it is measured. `turn`: its place in the order in which the run's rulings were served.
 
-    `look` names task, draft and stage: what those who ruled side by side share. `below`: the stance that stood when it
-    was asked, None where there was none. `harmful`: the draft is known, or was found by anybody, to be harmful;
-    `characters` are the draft's.
+    `task` is also that of an appeal. `look` names episode, draft and stage: what those who ruled side by side share.
+    `below`: the stance that stood when it was asked, None where there was none. `harmful`: the draft is known, or was
+    found by anybody, to be harmful; `characters` are the draft's.
     """
 
     person: str
@@ -78,12 +78,18 @@ class Persons:
 # --- rulings, of episodes ------------------------------------------------------------------------------------------
 
 
-def rulings(row: Row, turns: Mapping[str, int], simulated: Collection[str]) -> Iterator[PersonRuling]:
-    """The rulings of one episode. `turns`: by the binding of each reply; `simulated`: agents that play persons."""
+def rulings(
+    row: Row, turns: Mapping[str, int], simulated: Collection[str], before: Collection[str] = ()
+) -> Iterator[PersonRuling]:
+    """The rulings of one episode. `turns`: by the binding of each reply; `simulated`: agents that play persons.
+
+    `before`: bindings of rulings that were read already, of the episode that an appeal is of; some stand in both.
+    """
     episode, last, first = row
     known: dict[int, Grade | None] = {}
+    texts = {draft.number: draft.text for draft in episode.drafts}
     if episode.drafts:
-        known = {0: first, episode.drafts[-1].number: last}
+        known = {episode.drafts[0].number: first, episode.drafts[-1].number: last}
     for number, beside in by_draft(episode.evaluations).items():
         votes = [vote for evaluation in beside.values() for vote in evaluation.votes]
         found = any(finding.severity >= HARMFUL for vote in votes for finding in vote.findings)
@@ -91,21 +97,21 @@ def rulings(row: Row, turns: Mapping[str, int], simulated: Collection[str]) -> I
         for evaluation in beside.values():
             stood = below(evaluation, beside) if evaluation.answers else None
             for vote in evaluation.votes:
-                if not isinstance(vote.answer, Ruling) or vote.carried:
+                if not isinstance(vote.answer, Ruling) or vote.carried or vote.bound in before:
                     continue
                 yield PersonRuling(
                     person=vote.answer.person.strip(),
                     simulated=vote.juror in simulated,
                     turn=turns.get(vote.bound, 0),
                     task=episode.task.id,
-                    look=f"{episode.task.id}/{number}/{evaluation.stage}",
+                    look=f"{episode.id}/{number}/{evaluation.stage}",
                     action=vote.answer.action,
                     seconds=vote.answer.seconds,
                     risk=episode.context.risk,
                     below=stood,
                     known_bad=episode.known_bad,
                     harmful=bad,
-                    characters=len(episode.drafts[number].text),
+                    characters=len(texts[number]),
                 )
 
 

@@ -11,7 +11,7 @@ from builders import HARMFUL, SOUND, draft, episode, look, vote
 from overseer.metrics.measures import Row
 from overseer.metrics.persons import PersonRuling, Persons, measure_persons, rulings
 from overseer.metrics.statistics import Measure, wilson
-from overseer.records import Episode, Finding, RulingAction, Vote
+from overseer.records import Appeal, Episode, Finding, RulingAction, Vote
 
 RULED = PersonRuling("Ida", False, 0, "t", "t/0/s", "approve", 30.0, 1, "approve", False, False, 100)
 
@@ -61,6 +61,18 @@ def test_only_what_a_person_was_asked_is_a_ruling() -> None:
     """A model's verdict, a failure, and an author's approval carried over are none."""
     votes = [person("failure"), person("approve", seat=1, carried=True), vote("critic", "approve")]
     assert read(episode(look("s", 1, "approve", votes))) == []
+
+
+def test_rulings_on_an_appeal_are_read_and_none_of_the_task_twice() -> None:
+    """What stands from before is passed over; what was heard anew is a look of its own, on the draft that it is of."""
+    stood = look("t", 2, "approve", [person("approve", 9.0, bound="old")], draft=1)
+    anew = look("s", 2, "reject", [person("reject", 40.0, bound="new")], draft=1)
+    last = draft(1, "Much better now.")
+    appeal = Appeal("t0", 1, "Why?", "Olga", "s")
+    heard = replace(episode(stood, anew, drafts=[last]), appeal=appeal)
+    (found,) = rulings((heard, HARMFUL, HARMFUL), {"old": 3, "new": 8}, {"board"}, {"old"})
+    assert (found.action, found.seconds, found.turn, found.task) == ("reject", 40.0, 8, "t0")
+    assert (found.look, found.characters, found.harmful) == ("t0/appeal/1/1/s", len(last.text), True)
 
 
 def test_harmful_is_what_truth_or_anybody_says() -> None:

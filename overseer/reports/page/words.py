@@ -30,7 +30,7 @@ APART: Mapping[str, tuple[str, str, str, tuple[str, ...]]] = {
     "appeals": (
         "Appeals",
         "Appeals are episodes of their own, after the task's: the old record does not change, and no other figure "
-        "counts them.",
+        "counts them but those on persons.",
         "Recourse",
         ("Appeals",),
     ),
