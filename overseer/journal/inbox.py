@@ -7,6 +7,7 @@ journal and drops them; the journal stays the only truth. Knows no hierarchy and
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sys
@@ -100,10 +101,9 @@ def drop(run: Path, taken: Iterable[str]) -> None:
 
 def refuse(run: Path, name: str) -> Path:
     """Set a file aside that nobody can take up; where it lies now."""
-    folder = _own_folder(run / INBOX / REFUSED)
-    aside = folder / name
-    os.replace(run / INBOX / name, aside)
-    return aside
+    with _own_folder(run, REFUSED) as (inbox, folder):
+        os.replace(name, name, src_dir_fd=inbox, dst_dir_fd=folder)
+    return run / INBOX / REFUSED / name
 
 
 # --- rulings -------------------------------------------------------------------------------------------------------
@@ -147,12 +147,9 @@ def is_ruling(name: str) -> bool:
 @contextmanager
 def closed(run: Path) -> Iterator[None]:
     """Hold the inbox alone, against everybody who leaves a ruling under a deadline (`flock`: ends with its process)."""
-    lock = _lock(_folder(run) / ".lock")
-    try:
+    with _opened(_folder(run)) as inbox, _opened(run / INBOX / _LOCK, _LOCKING, inbox) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(lock)
 
 
 @contextmanager
@@ -161,33 +158,63 @@ def opened(run: Path, checkpoint: str) -> Iterator[bool]:
 
     `flock` goes with the process: a console that dies lets go of what it showed.
     """
-    path = _own_folder(_folder(run) / ".open") / sha256(checkpoint.encode()).hexdigest()[:16]
-    lock = _lock(path)
-    try:
+    name = sha256(checkpoint.encode()).hexdigest()[:16]
+    with _own_folder(run, _OPEN) as (_, folder), _opened(run / INBOX / _OPEN / name, _LOCKING, folder) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
             return
         yield True
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
+
+
+# --- places of ours, where others may write, too -------------------------------------------------------------------
+
+_OPEN = ".open"
+_LOCK = ".lock"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+_LOCKING = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+_ATTEMPTS = 100
+"""How often something else in a place of ours is removed before it is told: somebody may put it there again."""
+
+
+@contextmanager
+def _own_folder(run: Path, name: str) -> Iterator[tuple[int, int]]:
+    """The inbox and a folder of ours within it, opened: a link, or a file, in its place is removed, and never followed.
+
+    What is done there is done by these descriptors: whatever is put in the folder's place meanwhile is not touched.
+    """
+    with _opened(_folder(run)) as inbox, _opened(run / INBOX / name, _FOLDER | os.O_NOFOLLOW, inbox) as folder:
+        yield inbox, folder
+
+
+@contextmanager
+def _opened(path: Path, flags: int = _FOLDER, within: int | None = None) -> Iterator[int]:
+    """A folder or a lock, opened; `within` an open folder its name alone counts, and what is something else goes."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC) if within is None else _own(path, flags, within)
+    try:
+        yield descriptor
     finally:
-        os.close(lock)
+        os.close(descriptor)
 
 
-def _own_folder(path: Path) -> Path:
-    """A folder of ours within the inbox. Others may write there, too: a link, or a file, in its place is removed."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-    path.mkdir(exist_ok=True)
-    return path
-
-
-def _lock(path: Path) -> int:
-    """A lock of ours within the inbox, opened. A link in its place is removed, and never followed."""
-    if path.is_symlink():
-        path.unlink(missing_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+def _own(path: Path, flags: int, within: int) -> int:
+    """To open is to check: a link is refused by the system itself, so nothing can change between the two."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return os.open(path.name, flags | os.O_CLOEXEC, 0o644, dir_fd=within)
+        except OSError as error:
+            if error.errno == errno.ENOENT and flags & os.O_DIRECTORY:
+                with suppress(FileExistsError):
+                    os.mkdir(path.name, dir_fd=within)
+                continue
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise JournalError(f"{path}: {error.strerror} (remove it; it is a place of the run's)") from error
+            with suppress(FileNotFoundError, IsADirectoryError):
+                os.unlink(path.name, dir_fd=within)
+    raise JournalError(f"{path}: somebody puts something else here, again and again (see who may write {path.parent})")
 
 
 def _folder(run: Path) -> Path:
