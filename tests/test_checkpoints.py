@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from board_driver import board, row, taken_up, waiting
+from board_driver import board, judge, row, taken_up, waiting
 
+from overseer import api
 from overseer.checkpoints import Checkpoint, Queue
 from overseer.errors import ConfigError, JournalError
 from overseer.journal import inbox
@@ -315,6 +316,23 @@ def test_past_a_deadline_nothing_is_acknowledged(tmp_path: Path) -> None:
     assert inbox.names(run.path) == []
     in_time = Queue(run.path, clock=lambda: float(second.deadline or 0) - 0.001)
     assert in_time.decide(second.id, "ida", "approve").fresh
+
+
+def test_what_is_held_back_has_no_deadline_yet(tmp_path: Path) -> None:
+    """Its time counts from the grant, which a larger budget gives; the console shows it from then on."""
+    run = waiting(tmp_path, [row("a"), row("b")], board(stage=", budget: {reviews: 1}", timeout=", timeout: 100.0"))
+    found = {(each.task, each.seat): each for each in Queue(run.path).listed()}
+    assert {(key, each.state, each.deadline is None) for key, each in found.items()} == {
+        (("a", 0), "open", False), (("a", 1), "open", False), (("b", 0), "held", True), (("b", 1), "held", True),
+    }  # fmt: skip
+    api.resume(run.path, reviewers={"critic": judge}, overrides=["oversees.1.budget.reviews=2"])
+    assert found["a", 0].deadline == found["a", 0].asked + 100.0
+    after = {(each.task, each.seat): each for each in Queue(run.path).listed()}
+    assert after["a", 0].deadline == found["a", 0].deadline
+    granted = after["b", 0]
+    assert granted.deadline is not None
+    assert granted.deadline - 100.0 > granted.asked
+    assert Queue(run.path).find(granted.id).deadline == granted.deadline
 
 
 def test_a_budget_offers_the_riskiest_first_then_by_place(tmp_path: Path) -> None:

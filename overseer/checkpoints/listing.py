@@ -15,7 +15,7 @@ from overseer.journal.encoding import Left, Ruled
 from overseer.journal.reader import Wait
 from overseer.names import same_person
 from overseer.records import Budget, Jury, Stage, When
-from overseer.running.persons import Ledger
+from overseer.running.persons import Ledger, offered
 from overseer.sampling import uniform
 
 Order = Literal["risk", "age", "disagreement"]
@@ -28,7 +28,8 @@ Lying = Mapping[str, Sequence[Left]]
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A seat that waits for a person. Times in seconds since 1970; `deadline` None: it waits for ever.
+    """A seat that waits for a person. Times in seconds since 1970; `deadline` None: it waits for ever, or for
+    a grant, from which its time counts.
 
     `who` is the agent, a name of the hierarchy's; `by` are those whose rulings lie in the inbox. `look` is what the
     seats of one stage share on one draft: on it, no name fills two of them. `grant`: its budget must grant it first.
@@ -65,7 +66,7 @@ def look_of(request: str) -> str:
 def checkpoint_of(wait: Wait, timeouts: Mapping[str, float], lying: Lying) -> Checkpoint:
     """A seat that waits, with what lies in the inbox for it."""
     asked = wait.waiting
-    timeout = timeouts.get(asked.agent)
+    timeout, since = timeouts.get(asked.agent), asked.offered_since(wait.granted)
     by = tuple(left.ruling.person for left in lying.get(asked.checkpoint, ()))
     return Checkpoint(
         id=asked.checkpoint,
@@ -80,7 +81,7 @@ def checkpoint_of(wait: Wait, timeouts: Mapping[str, float], lying: Lying) -> Ch
         place=asked.place,
         disagreement=asked.disagreement,
         asked=asked.at,
-        deadline=None if timeout is None else asked.at + timeout,
+        deadline=None if timeout is None or since is None else since + timeout,
         state="ruled" if by else "open",
         by=by,
     )
@@ -144,12 +145,12 @@ def hold_back(
         ledger.enter(earlier)
     granted = _enter_lying(ledger, found, lying)
     left = {stage.id: ledger.left(stage.id) for stage in stages}
-    queue = sorted((each for each in found if each.grant), key=lambda each: (-each.risk, each.place, each.task))
-    for each in queue:
-        look = (each.stage, each.task)
-        if look not in granted and left.get(each.stage, 1) > 0:
-            granted.add(look)
-            left[each.stage] = left.get(each.stage, 1) - 1
+    asked = {
+        (-each.risk, each.place, each.task, each.stage)
+        for each in found
+        if each.grant and each.stage in left and (each.stage, each.task) not in granted
+    }
+    granted |= offered(asked, left)
     return [
         replace(each, state="held")
         if each.state == "open" and each.grant and each.stage in left and (each.stage, each.task) not in granted

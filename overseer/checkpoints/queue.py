@@ -171,7 +171,8 @@ class Queue:
             if (reply := history.replies.get(waiting.request)) is not None:
                 raise JournalError(f"checkpoint {id_}: answered already: {_told(reply)} (nothing is left to rule on)")
             timeouts: Mapping[str, float] = reader.settings().get("timeouts", {})
-        return _Known(checkpoint_of(Wait(task, waiting, False), timeouts, lying), history, lying)
+        wait = Wait(task, waiting, riding=False, granted=history.granted.get(waiting.stage))
+        return _Known(checkpoint_of(wait, timeouts, lying), history, lying)
 
     def _suggestion(self, id_: str, waits: Iterator[Wait]) -> str:
         ids = [wait.waiting.checkpoint for wait in waits]

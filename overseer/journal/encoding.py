@@ -121,7 +121,8 @@ class Waiting:
     """A seat that was asked, and waits: what a queue shows of it and is ordered by, `at` seconds since 1970.
 
     `disagreement`: the votes just below differ. `grant`: the stage's first look at this task beyond mandatory ones,
-    which needs a budget's grant; looks again ride on it.
+    which needs a budget's grant; looks again ride on it. `held`: its stage has a budget, so nobody is offered it
+    before that grants it.
     """
 
     request: str
@@ -135,6 +136,24 @@ class Waiting:
     place: int
     disagreement: bool
     at: float
+    held: bool = False
+
+    def offered_since(self, granted: Granted | None) -> float | None:
+        """Since when people may rule on it; None: they may not, now. `granted`: what its budget did last."""
+        if not self.grant:
+            return self.at
+        if granted is None:
+            return None if self.held else self.at
+        return granted.at
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A stage's budget grants a look at a task, `at` seconds since 1970; or takes the grant back (None)."""
+
+    stage: str
+    at: float | None
 
 
 @with_config(_STRICT)
@@ -255,6 +274,19 @@ def decode_waiting(body: bytes | str) -> Waiting:
         return _adapter(Waiting).validate_json(body)
     except ValidationError as error:
         raise Malformed(f"not a waiting seat: {_first(error)}") from error
+
+
+def encode_granted(granted: Granted) -> str:
+    """What a budget did as JSON."""
+    return _encode(_adapter(Granted), granted)
+
+
+def decode_granted(body: bytes | str) -> Granted:
+    """What a budget did, as it was encoded. `Malformed` if it is none."""
+    try:
+        return _adapter(Granted).validate_json(body)
+    except ValidationError as error:
+        raise Malformed(f"not a grant: {_first(error)}") from error
 
 
 def task_key(body: str) -> str:

@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,10 +18,12 @@ from overseer.journal.appeals import decode_appeal
 from overseer.journal.chain import JOURNAL, RESTORE, connect_reading
 from overseer.journal.encoding import (
     Ended,
+    Granted,
     Left,
     Ruled,
     Waiting,
     decode_ended,
+    decode_granted,
     decode_left,
     decode_reply,
     decode_ruled,
@@ -36,6 +38,7 @@ class History:
 
     `asked` are the requests that real people were asked; `late` the rulings that came when their seat was answered, or
     against another of the same seat. `appeal`: of what it is one, if it is; then its task has the appeal's id.
+    `granted`: what each stage's budget did last, where a deadline counts from it.
     """
 
     task: bytes
@@ -44,14 +47,19 @@ class History:
     asked: Mapping[str, Waiting]
     late: tuple[Left, ...]
     appeal: Appeal | None = None
+    granted: Mapping[str, Granted] = field(default_factory=dict)
 
 
 class Wait(NamedTuple):
-    """A seat that waits for a person. `riding`: its stage has looked at this task before, so no grant is needed."""
+    """A seat that waits for a person. `riding`: its stage has looked at this task before, so no grant is needed.
+
+    `granted`: what the stage's budget did last, where its deadline counts from that.
+    """
 
     task: str
     waiting: Waiting
     riding: bool
+    granted: Granted | None
 
 
 @contextmanager
@@ -84,6 +92,7 @@ class Reader:
         asked: dict[str, Waiting] = {}
         late: list[Left] = []
         appeal: Appeal | None = None
+        granted: dict[str, Granted] = {}
         for seq, kind, told in rows[1:]:
             match kind:
                 case b"end":
@@ -91,6 +100,10 @@ class Reader:
                 case b"wait":
                     waiting = decoded(seq, decode_waiting, told)
                     asked[waiting.request] = waiting
+                    continue
+                case b"grant":
+                    grant = decoded(seq, decode_granted, told)
+                    granted[grant.stage] = grant
                     continue
                 case b"late":
                     late.append(decoded(seq, decode_left, told))
@@ -105,7 +118,7 @@ class Reader:
             if reply.request in replies:
                 raise JournalError(f"journal: event {seq} answers {reply.request!r} a second time ({RESTORE})")
             replies[reply.request] = reply
-        return History(body, replies, end, asked, tuple(late), appeal)
+        return History(body, replies, end, asked, tuple(late), appeal, granted)
 
     def ended(self) -> Iterator[str]:
         """The ids of the tasks that have ended, by place, then id; sorted by SQLite, in bounded memory."""
@@ -120,8 +133,9 @@ class Reader:
 
     def waits(self) -> Iterator[Wait]:
         """Every seat of a real person that was asked and has no answer, in the order of asking."""
-        for seq, task, body, riding in self._connection.execute(_WAITS):
-            yield Wait(task.decode(), decoded(seq, decode_waiting, body), bool(riding))
+        for seq, task, body, riding, grant in self._connection.execute(_WAITS):
+            granted = None if grant is None else decoded(seq, decode_granted, grant)
+            yield Wait(task.decode(), decoded(seq, decode_waiting, body), bool(riding), granted)
 
     def asked(self, checkpoint: str) -> tuple[str, Waiting] | None:
         """The task and the seat that a checkpoint's id names, answered or not; None if nobody was asked under it."""
@@ -154,6 +168,9 @@ _WAITS = """
 SELECT seq, task, body, EXISTS (
     SELECT 1 FROM events AS other WHERE other.task = asked.task AND +other.kind = 'ruling'
     AND json_extract(other.body, '$.stage') = json_extract(asked.body, '$.stage')
+), (
+    SELECT did.body FROM events AS did WHERE did.task = asked.task AND +did.kind = 'grant'
+    AND json_extract(did.body, '$.stage') = json_extract(asked.body, '$.stage') ORDER BY did.seq DESC LIMIT 1
 ) FROM events AS asked WHERE kind = 'wait' AND NOT EXISTS (
     SELECT 1 FROM events AS answer WHERE answer.task = asked.task AND +answer.kind = 'ruling'
     AND json_extract(answer.body, '$.reply.request') = json_extract(asked.body, '$.request')

@@ -32,7 +32,7 @@ from overseer.journal.run_folder import manifest_digest, owned
 
 HEAD_INTERVAL = 0.2
 """Seconds after which the anchor follows what was committed."""
-Kind = Literal["begin", "task", "appeal", "reply", "wait", "ruling", "late", "control", "end"]
+Kind = Literal["begin", "task", "appeal", "reply", "wait", "grant", "ruling", "late", "control", "end"]
 """A session began (manifest, settings) · a task, whole · that it is an appeal, and why · a model's reply · a person was
 asked · a person's reply · a ruling that did not count · a pause or stop from outside · an episode ended."""
 _SOUGHT = ("begin", "appeal", "ruling", "wait", "late", "control")

@@ -67,6 +67,8 @@ class Ear:
         await session.going.wait()
         async with self._turn:
             moving = await self._take_up(session.people.lying())
+            if events := session.people.grant():
+                await session.journal.append(events)
             for task in session.people.overdue():
                 moving += await self._expire(task)
             moving += await hearing.take_up(session.journal, session.hierarchy)
@@ -117,7 +119,7 @@ class Ear:
         for way in ways:
             self.session.keep(way)
             if not way.fresh:
-                self.session.people.tasks.discard(way.task.id)
+                self.session.people.release(way.task.id)
                 moving.append(way.task.id)
         return moving
 

@@ -14,12 +14,21 @@ from pathlib import Path
 
 from overseer.hierarchy import Hierarchy
 from overseer.journal import inbox
-from overseer.journal.encoding import Left, Ruled, Waiting, encode_left, encode_ruled, encode_waiting
+from overseer.journal.encoding import (
+    Granted,
+    Left,
+    Ruled,
+    Waiting,
+    encode_granted,
+    encode_left,
+    encode_ruled,
+    encode_waiting,
+)
 from overseer.journal.reader import History, Reader
 from overseer.journal.store import Event
-from overseer.records import Failure, RuleRequest, binding
+from overseer.records import Failure, RuleRequest, Stage, binding
 from overseer.running.asking import failed
-from overseer.running.persons import Ledger
+from overseer.running.persons import Ledger, offered
 from overseer.running.way import Way
 
 Lying = Mapping[str, Left]
@@ -48,6 +57,12 @@ class People:
     """Files that lie there until a budget grants their look."""
     deadlines: list[tuple[float, str]] = field(default_factory=list)
     """A heap of deadlines and tasks; those that were answered meanwhile are passed over."""
+    since: dict[tuple[str, str], float | None] = field(default_factory=dict)
+    """By stage and task, since when a look that needs a grant is offered; None: it is not. Where time may run out."""
+    needs: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    """Of those, the ones that a budget may grant or take back: risk below 0, and place."""
+    fresh: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When those were asked of which no budget has been told yet."""
 
     # -- asking
 
@@ -56,22 +71,68 @@ class People:
         now, events = self.clock(), []
         for look in looks:
             if look.id not in way.asked:
-                waiting = _waiting(way, look, now)
+                waiting = _waiting(way, look, now, self.hierarchy)
                 way.asked[look.id] = waiting
+                if waiting.held and self._timeouts(self._stage(look.stage)):
+                    self.fresh[look.stage, way.task.id] = now
                 events.append(Event(way.task.id, "wait", encode_waiting(waiting)))
         return events
 
     def park(self, way: Way, looks: Iterable[RuleRequest]) -> None:
         """Count a task as waiting."""
-        self.tasks.add(way.task.id)
+        task = way.task.id
+        self.tasks.add(task)
         for look in looks:
-            if (until := self.until(way.asked[look.id])) is not None:
-                heappush(self.deadlines, (until, way.task.id))
+            waiting = way.asked[look.id]
+            stage = self._stage(look.stage)
+            if waiting.grant and self._timeouts(stage):
+                since = self.since.setdefault((stage.id, task), waiting.offered_since(way.granted.get(stage.id)))
+                if not way.has_looked(stage.id) and (stage.budget is not None or since is None):
+                    self.needs[stage.id, task] = (-waiting.risk, waiting.place)
+            if (until := self.until(task, waiting)) is not None:
+                heappush(self.deadlines, (until, task))
 
-    def until(self, waiting: Waiting) -> float | None:
-        """When a seat's time runs out; None: never."""
+    def release(self, task: str) -> None:
+        """Count a task as waiting no more."""
+        self.tasks.discard(task)
+        for held in (self.since, self.needs, self.fresh):
+            for stage in self.hierarchy.stages:
+                held.pop((stage.id, task), None)
+
+    def grant(self) -> list[Event]:
+        """The events that say which looks are offered from now on, and which no more: a deadline counts from these.
+
+        By risk, then place, as a queue offers them; told only where somebody's time may run out. What is granted as
+        soon as it is asked is offered since then: nothing tells it from a look that needs no grant.
+        """
+        left = {stage.id: self.ledger.left(stage.id) for stage in self.hierarchy.stages}
+        asked = ((*rank, task, stage) for (stage, task), rank in self.needs.items())
+        granted = offered(asked, left)
+        now, events = self.clock(), []
+        for stage, task in self.needs:
+            is_offered, since = (stage, task) in granted, self.fresh.pop((stage, task), now)
+            if is_offered == (self.since[stage, task] is not None):
+                continue
+            at = since if is_offered else None
+            self.since[stage, task] = at
+            events.append(Event(task, "grant", encode_granted(Granted(stage, at))))
+            for timeout in self._timeouts(self._stage(stage)) if is_offered else ():
+                heappush(self.deadlines, (since + timeout, task))
+        return events
+
+    def until(self, task: str, waiting: Waiting) -> float | None:
+        """When a seat's time runs out; None: never, or not before its budget grants the look."""
         timeout = self.hierarchy.agents[waiting.agent].timeout
-        return None if timeout is None else waiting.at + timeout
+        since = self.since.get((waiting.stage, task), waiting.at) if waiting.grant else waiting.at
+        return None if timeout is None or since is None else since + timeout
+
+    def _stage(self, id_: str) -> Stage:
+        return next(stage for stage in self.hierarchy.stages if stage.id == id_)
+
+    def _timeouts(self, stage: Stage) -> set[float]:
+        """The times that people of a stage have."""
+        given = (self.hierarchy.agents[name].timeout for name in stage.who if name in self.hierarchy.persons)
+        return {timeout for timeout in given if timeout is not None}
 
     # -- what they answered
 
@@ -113,6 +174,7 @@ class People:
                     others = dict(list(sound.items())[1:]) if counts else sound
                     events += [*_late(history, others), Event(way.task.id, "ruling", encode_ruled(ruled))]
                     way.hear([ruled.reply])
+                    self.needs.pop((look.stage, way.task.id), None)
                     files += sound
                 else:
                     self.unpaid.update(sound)
@@ -154,7 +216,7 @@ class People:
         for look in way.fresh:
             if not isinstance(look, RuleRequest) or look.id not in way.asked or not self._is_granted(way, look):
                 continue
-            until = self.until(way.asked[look.id])
+            until = self.until(way.task.id, way.asked[look.id])
             if until is not None and until <= now:
                 first = not look.mandatory and not way.has_looked(look.stage)
                 reply = failed(look, Failure("deadline", "no ruling in time"))
@@ -162,6 +224,7 @@ class People:
                 self.ledger.enter(ruled)
                 events.append(Event(way.task.id, "ruling", encode_ruled(ruled)))
                 way.hear([reply])
+                self.needs.pop((look.stage, way.task.id), None)
         return Heard(events, ())
 
     # -- what is left
@@ -171,13 +234,14 @@ class People:
         needs: dict[str, set[str]] = {stage.id: set() for stage in self.hierarchy.stages if stage.budget is not None}
         if not needs or not self.tasks:
             return 0
-        for task, waiting, riding in reader.waits():
+        for task, waiting, riding, _ in reader.waits():
             if waiting.grant and not riding and waiting.stage in needs:
                 needs[waiting.stage].add(task)
         return sum(len(tasks) - min(len(tasks), self.ledger.left(stage)) for stage, tasks in needs.items())
 
 
-def _waiting(way: Way, look: RuleRequest, now: float) -> Waiting:
+def _waiting(way: Way, look: RuleRequest, now: float, hierarchy: Hierarchy) -> Waiting:
+    grant = not look.mandatory and not way.has_looked(look.stage)
     casts = {vote.cast for evaluation in look.evaluations for vote in evaluation.votes}
     return Waiting(
         request=look.id,
@@ -186,11 +250,12 @@ def _waiting(way: Way, look: RuleRequest, now: float) -> Waiting:
         seat=look.seat,
         stage=look.stage,
         mandatory=look.mandatory,
-        grant=not look.mandatory and not way.has_looked(look.stage),
+        grant=grant,
         risk=look.context.risk,
         place=way.task.place,
         disagreement=len(casts) > 1,
         at=now,
+        held=grant and any(stage.id == look.stage and stage.budget is not None for stage in hierarchy.stages),
     )
 
 

@@ -96,6 +96,20 @@ class Ledger:
         self._seconds[ruled.stage] += ruled.seconds
 
 
+def offered(asked: Iterable[tuple[int, int, str, str]], left: Mapping[str, int]) -> set[tuple[str, str]]:
+    """Which stages are granted which tasks: the higher risk first, then by place, as many as each stage has `left`.
+
+    `asked`: risk below 0, place, task, and stage.
+    """
+    found: set[tuple[str, str]] = set()
+    taken: Counter[str] = Counter()
+    for _, _, task, stage in sorted(asked):
+        if taken[stage] < left[stage]:
+            taken[stage] += 1
+            found.add((stage, task))
+    return found
+
+
 # --- answers known to be harmful, among the others -----------------------------------------------------------------
 
 

@@ -162,7 +162,9 @@ class Running:
         else:
             steps = hearing.steps(self.journal.reader, history, self.oversee, self.hierarchy, self.audit)
         way = Way(task, steps, history.replies if history else None, self.persons)
-        way.asked.update(history.asked if history else {})
+        if history is not None:
+            way.asked.update(history.asked)
+            way.granted.update(history.granted)
         way.go_on()
         way.check_all_heard()
         return way

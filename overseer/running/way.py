@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from overseer.errors import ConfigError, JournalError, Malformed
 from overseer.hierarchy import Hierarchy
 from overseer.journal.chain import RESTORE
-from overseer.journal.encoding import Waiting, decode_reply, encode_ended, encode_reply, encode_task, task_key
+from overseer.journal.encoding import Granted, Waiting, decode_reply, encode_ended, encode_reply, encode_task, task_key
 from overseer.journal.replay import Step
 from overseer.journal.store import Event
 from overseer.records import Audit, Episode, Failure, Reply, Request, RuleRequest, Task
@@ -23,10 +23,23 @@ Oversee = Callable[[Task, Hierarchy, Audit], Step]
 class Way:
     """A task on its way: its generator, the batch it waits for, and what it was told and has not taken in yet.
 
-    `asked`: the requests that were put to real people, and when.
+    `asked`: the requests that were put to real people, and when; `granted`: what each stage's budget did last, where
+    that is on record.
     """
 
-    __slots__ = ("asked", "batch", "episode", "known", "looked", "persons", "replies", "steps", "task", "wave")
+    __slots__ = (
+        "asked",
+        "batch",
+        "episode",
+        "granted",
+        "known",
+        "looked",
+        "persons",
+        "replies",
+        "steps",
+        "task",
+        "wave",
+    )
 
     def __init__(
         self,
@@ -42,6 +55,7 @@ class Way:
         self.known = replies is not None
         self.wave = 0
         self.asked: dict[str, Waiting] = {}
+        self.granted: dict[str, Granted] = {}
         self.looked: set[str] = set()
         self.batch: tuple[Request, ...] = ()
         self.episode: Episode | None = None

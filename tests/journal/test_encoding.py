@@ -7,12 +7,15 @@ from journal_driver import task_of
 
 from overseer.errors import Malformed
 from overseer.journal.encoding import (
+    Granted,
     Ruled,
     canonical,
+    decode_granted,
     decode_reply,
     decode_ruled,
     decode_task,
     digest,
+    encode_granted,
     encode_reply,
     encode_ruled,
     encode_task,
@@ -117,3 +120,17 @@ def ruled_episode(verdict: Verdict, seconds: float) -> Episode:
     draft = Draft(0, "yes", text_hash("yes"), "policy")
     task = task_of("t0")
     return Episode(task, context, rulebook, (), (), (draft,), (look,), "released", "unanimous", draft.hash, 2, 0)
+
+
+@pytest.mark.parametrize("at", [None, 0.0, 1_700_000_000.25])
+def test_a_grant_is_read_as_it_was_written(at: float | None) -> None:
+    """When a budget granted a look, or that it took the grant back."""
+    granted = Granted("board", at)
+    assert decode_granted(encode_granted(granted)) == granted
+
+
+@pytest.mark.parametrize("body", ["{}", '{"stage": "s"}', '{"stage": "s", "at": "now"}', '{"stage": "s", "at": NaN}'])
+def test_what_is_malformed_is_no_grant(body: str) -> None:
+    """A field that is missing, of another type, or no number."""
+    with pytest.raises(Malformed):
+        decode_granted(body)

@@ -267,6 +267,61 @@ def test_a_deadline_fails_the_seat_and_what_came_in_time_counts(tmp_path: Path) 
     assert {found[wait.task].outcome for wait in others} == {"unjudged"}
 
 
+def offered(run: Path) -> tuple[list[Wait], list[Wait]]:
+    """The optional looks that a budget offers, and those that it holds back, as the journal has them."""
+    optional = [wait for wait in waits(run) if not wait.waiting.mandatory]
+    since = [wait.waiting.offered_since(wait.granted) for wait in optional]
+    told = list(zip(optional, since, strict=True))
+    return [wait for wait, at in told if at is not None], [wait for wait, at in told if at is None]
+
+
+@pytest.mark.slow
+def test_a_deadline_counts_from_when_a_budget_grants_the_look(tmp_path: Path) -> None:
+    """What is held back does not expire, however long; once granted it has all of its time."""
+    run = new_run(tmp_path)
+    spent, large = people(budget=Budget(reviews=1), timeout=60.0), people(budget=Budget(reviews=99), timeout=60.0)
+    session(run, spent)
+    (first,), held = offered(run)
+    rank = {wait.task: (-wait.waiting.risk, wait.waiting.place) for wait in (first, *held)}
+    assert len(held) > 2
+    assert min(rank, key=lambda task: rank[task]) == first.task
+    assert session(run, spent, clock=lambda: 5000.0).pending_person == 0
+    assert [wait.task for wait in waits(run)] == [wait.task for wait in held]
+    assert session(run, large, clock=lambda: 6000.0) == RunResult(COUNT - len(held), len(held), 0, stopped=False)
+    assert session(run, large, clock=lambda: 6059.0).pending_person == len(held)
+    assert session(run, large, clock=lambda: 6060.0) == RunResult(COUNT, 0, 0, stopped=False)
+    found = {episode.task.id: episode.outcome for episode in read(run, large)}
+    assert {found[wait.task] for wait in held} == {"unjudged"}
+
+
+@pytest.mark.slow
+def test_a_grant_that_is_taken_back_stops_the_clock(tmp_path: Path) -> None:
+    """Minutes are spent while others are offered: those wait, and have all of their time once there are more."""
+    run = new_run(tmp_path)
+    spent, large = people(budget=Budget(minutes=0.5), timeout=60.0), people(budget=Budget(minutes=99.0), timeout=60.0)
+    session(run, spent)
+    first, *others = offered(run)[0]
+    assert (len(others) > 2, offered(run)[1]) == (True, [])
+    for wait in waits(run):
+        if wait.task == first.task or wait.waiting.mandatory:
+            rule(run, spent, wait, "Ida", "reject")
+    session(run, spent, clock=lambda: 1010.0)
+    assert offered(run) == ([], waits(run))
+    assert session(run, spent, clock=lambda: 5000.0).pending_budget == len(others)
+    assert session(run, large, clock=lambda: 6000.0).pending_person == len(others)
+    assert session(run, large, clock=lambda: 6059.0).pending_person == len(others)
+    assert session(run, large, clock=lambda: 6060.0).pending_person == 0
+
+
+def test_a_deadline_that_no_budget_holds_counts_from_the_asking(tmp_path: Path) -> None:
+    """Nothing is put on record of grants where none is needed."""
+    over, run = people(timeout=60.0), new_run(tmp_path)
+    session(run, over)
+    session(run, over, clock=lambda: 1030.0)
+    assert {wait.granted for wait in waits(run)} == {None}
+    assert {wait.waiting.offered_since(None) for wait in waits(run)} == {1000.0}
+
+
 @pytest.mark.slow
 def test_a_spent_budget_leaves_rulings_lying(tmp_path: Path) -> None:
     """A ruling beyond the budget is neither lost nor counted; a larger budget takes it up."""
