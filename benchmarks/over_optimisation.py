@@ -42,8 +42,8 @@ from overseer.training.stages import reward_model
 from overseer.training.tokens import open_model
 
 SEED = "over-optimisation"
-AT = (0, 1, 2, 4, 7, 11, 16, 23, 32, 45, 63, 89)
-"""Updates before which the policy is looked at."""
+AT = (0, 4, 5, 7, 10, 14, 19, 26, 35, 47, 65, 89)
+"""Updates before which the policy is looked at; in the first three the value model learns alone."""
 LONGEST = 96
 Z = 1.96
 
