@@ -92,6 +92,11 @@ class Sft(Training):
     learning_rate: Positive = 2e-3
     weights: Literal["sample", "ignore"] = "ignore"
     """sample: rows are drawn by their weight, each as often as its share, rounded."""
+    opening: Count = 4
+    """Tokens at the beginning of an answer, where it shows whether it refuses."""
+    emphasis: Annotated[float, Field(ge=1)] = 1.0
+    """How many times as much a token of the opening counts. In a plain mean over tokens a decision that one token of
+    thirty tells is drowned by the others."""
 
 
 class Pairwise(Training):

@@ -55,7 +55,11 @@ def sft(
             for _, ((ids, start),) in rows.learned
         ]
         weights = [row.weight for row, _ in rows.learned] if settings.weights == "sample" else None
-        policy, updates = at.trained(policy, table, weights)
+
+        def emphasised(trainer: Any) -> None:
+            trainer.opening, trainer.emphasis = settings.opening, settings.emphasis
+
+        policy, updates = at.trained(policy, table, weights, emphasised)
         after = held_out.nll(held_out.log_probabilities(policy, held, at.pad, at.micro), held, asked)
         figures = {"nll": after, "nll_before": before} if held else {}
         return at.saved(policy, rows, updates, figures, command)

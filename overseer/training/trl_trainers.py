@@ -11,7 +11,7 @@ from typing import Any
 
 import datasets
 import torch
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import cross_entropy, logsigmoid
 from transformers import TrainerCallback
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
@@ -46,7 +46,39 @@ class _Watched:
 
 
 class Sft(_Watched, SFTTrainer):
-    """Learns completions."""
+    """Learns completions; with an `emphasis` over 1, their beginnings more."""
+
+    opening: int = 0
+    emphasis: float = 1.0
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        if self.emphasis == 1:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        inputs = dict(inputs)
+        labels = inputs.pop("labels")
+        outputs = model(**inputs, use_cache=False)
+        loss = opening_loss(outputs.logits, labels, self.opening, self.emphasis, num_items_in_batch)
+        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
+            loss = loss * self.accelerator.num_processes  # tokens of all processes were counted, gradients are averaged
+        return (loss, outputs) if return_outputs else loss
+
+
+def opening_loss(
+    logits: torch.Tensor, labels: torch.Tensor, opening: int, emphasis: float, tokens: torch.Tensor | int | None = None
+) -> torch.Tensor:
+    """−log π a token, each of an answer's first `opening` tokens counting `emphasis` times as much as one after them.
+
+    `logits` [rows, time, vocabulary]; `labels` [rows, time], −100 on what is not learned. An answer's weights add up to
+    its tokens, so that answers count by their length, as in the plain mean. `tokens`: to divide by; None: these.
+    """
+    targets = labels[:, 1:]
+    learned = targets != -100
+    weight = torch.where(learned.cumsum(1) <= opening, emphasis, 1.0) * learned
+    weight = weight * (learned.sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1.0))
+    nll = cross_entropy(logits[:, :-1].float().transpose(1, 2), targets, ignore_index=-100, reduction="none")
+    return (weight * nll).sum() / (learned.sum() if tokens is None else tokens)
 
 
 class Dpo(_Watched, DPOTrainer):

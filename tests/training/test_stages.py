@@ -28,7 +28,7 @@ from overseer.training import data, stages
 from overseer.training.fitting import quiet
 from overseer.training.outputs import Made
 from overseer.training.settings import Dpo, Lora, RewardModel, Sft
-from overseer.training.trl_trainers import pairwise_loss, without_bars
+from overseer.training.trl_trainers import opening_loss, pairwise_loss, without_bars
 
 pytestmark = [
     pytest.mark.slow,
@@ -233,6 +233,28 @@ def test_the_reward_model_s_loss_by_hand() -> None:
     assert torch.allclose(pairwise_loss(scores, weight), expected)
     wider = (torch.log(torch.tensor(2.0)) + 0.5 * torch.log1p(torch.exp(torch.tensor(1.0)))) / 2
     assert torch.allclose(pairwise_loss(scores, weight, torch.tensor([1.0, 1.0])), wider)
+
+
+def test_the_beginnings_of_answers_count_more_by_hand() -> None:
+    """A row of three tokens, of which the first counts thrice: weights 9/5, 3/5, 3/5, which add up to three."""
+    logits = torch.zeros(2, 5, 4)
+    logits[0, 1, 2] = 5.0  # only the first learned token of the first row is told from the others
+    labels = torch.tensor([[-100, -100, 2, 1, 3], [-100, -100, -100, -100, 0]])
+    blind, sure = torch.log(torch.tensor(4.0)), torch.log(1 + 3 * torch.exp(torch.tensor(-5.0)))
+    expected = (9 / 5 * sure + 2 * 3 / 5 * blind + blind) / 4
+    assert torch.allclose(opening_loss(logits, labels, 1, 3.0), expected)
+    plain = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, 4), labels[:, 1:].reshape(-1))
+    assert torch.allclose(opening_loss(logits, labels, 1, 1.0), plain)
+    assert torch.allclose(opening_loss(logits, labels, 1, 3.0, 8), expected / 2)
+
+
+def test_beginnings_are_learned_first_where_they_count_more(tmp_path: Path) -> None:
+    """With emphasis, other weights come of the same rows; one update at a time or in parts, the same ones."""
+    for name, knobs in (("plain", {}), ("more", {"emphasis": 9.0}), ("parts", {"emphasis": 9.0, "micro_batch": 1})):
+        run("sft", tmp_path / name, **knobs)
+    plain, more, parts = (weights(tmp_path / name) for name in ("plain", "more", "parts"))
+    assert moved(plain, more)
+    assert all(torch.allclose(more[name], parts[name], atol=1e-4) for name in more)
 
 
 def test_large_scores_of_opposite_sign_are_held_back(tmp_path: Path) -> None:
