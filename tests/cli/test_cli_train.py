@@ -115,16 +115,16 @@ def test_a_recipe_is_run_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["dpo", "ppo"])
-def test_without_the_extra_it_says_what_to_install(verb: str, tmp_path: Path) -> None:
-    """In an interpreter that has no TRL: exit 2, one line."""
+@pytest.mark.parametrize(("verb", "lacks"), [("dpo", "trl"), ("ppo", "accelerate")])
+def test_without_the_extra_it_says_what_to_install(verb: str, lacks: str, tmp_path: Path) -> None:
+    """In an interpreter that lacks what the verb needs: exit 2, one line."""
     data = tmp_path / "pairs.jsonl"
     said = '[{"role": "assistant", "content": "%s"}]'
     row = f'{{"prompt": [{{"role": "user", "content": "?"}}], "chosen": {said % "a"}, "rejected": {said % "b"}}}\n'
     data.write_text(row, encoding="utf-8")
     given = ["--reward", "r", "--prompts", str(data)] if verb == "ppo" else ["--data", str(data)]
     words = ["train", verb, *given, "--model", "m", "--out", str(tmp_path / "out")]
-    code = f"import sys; sys.modules['trl'] = None; from overseer.cli import main; main({words!r})"
+    code = f"import sys; sys.modules[{lacks!r}] = None; from overseer.cli import main; main({words!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
