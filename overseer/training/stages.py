@@ -41,8 +41,8 @@ def sft(
     """
     settings = settings or Sft()
     check_free(out, replace=replace)
-    backend(*ON_TRL)
     read = read_answers(data)
+    backend(*ON_TRL)
     opened = open_model(model, settings.pad_token)
     rows = prepared(read, lambda row: row.prompt, lambda row: (row.text,), opened, settings)
     with work("sft", out, opened, settings, replace=replace, told=told) as at:
@@ -155,7 +155,7 @@ def dpo(
 
 
 def _pairs(data: Sequence[Path], model: str, settings: Pairwise) -> tuple[Opened, Rows[Pair]]:
-    backend(*ON_TRL)
     read = read_pairs(data, min_weight=settings.min_weight, both_harmful=settings.both_harmful)
+    backend(*ON_TRL)
     opened = open_model(model, settings.pad_token)
     return opened, prepared(read, lambda row: row.prompt, lambda row: (row.chosen, row.rejected), opened, settings)

@@ -36,7 +36,7 @@ made = ppo([data], model, lambda asked, folder: reward, out, settings_of(Ppo, sm
 print(made.updates, "updates")
 for stage in (
     lambda: stages.sft([data], model, out / "sft"),
-    lambda: stages.dpo([data], model, out / "dpo"),
+    lambda: stages.dpo([data.with_name("pairs.jsonl")], model, out / "dpo"),
     lambda: ppo([data], model, model, out / "lora", settings_of(Ppo, {**small, "lora": Lora()}, "test")),
 ):
     try: stage()
@@ -45,12 +45,15 @@ for stage in (
 
 
 def test_ppo_needs_no_trl(tmp_path: Path) -> None:
-    """In a process without TRL, datasets and peft, PPO writes its folder; whoever needs one of them says so first."""
+    """In a process without TRL, datasets and peft, PPO writes its folder; whoever needs one of them says so."""
     model = make_language_model(tmp_path / "model", hidden=16)
     rows = [{"prompt": [{"role": "user", "content": f"{number} spoons?"}]} for number in range(8)]
     told = [{**row, "completion": [{"role": "assistant", "content": "Two."}]} for row in rows]
     data = tmp_path / "asked.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in told), encoding="utf-8")
+    said = {"chosen": [{"role": "assistant", "content": "Two."}], "rejected": [{"role": "assistant", "content": "No."}]}
+    pairs = "".join(json.dumps(row | said) + "\n" for row in rows)
+    data.with_name("pairs.jsonl").write_text(pairs, encoding="utf-8")
     command = [sys.executable, "-c", BARE, str(data), str(model), str(tmp_path / "made")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
