@@ -19,14 +19,14 @@ import overseer.exports.export as exports
 from overseer import runs
 from overseer.appealing import Opened, open_appeal
 from overseer.checking import Checked, check
+from overseer.driving import drive
 from overseer.journal import chain, replay
-from overseer.journal.store import open_journal
 from overseer.metrics.measures import Measures
 from overseer.metrics.paired import Paired, compare
 from overseer.reports.page import Section, Written, write_page
-from overseer.reviewers import Reviewer, known_bad
+from overseer.reviewers import Reviewer
 from overseer.reviewers.binding import Given
-from overseer.running.runner import RunResult, run_tasks
+from overseer.running.runner import RunResult
 from overseer.running.session import Progress
 from overseer.runs import Run, open_run
 from overseer.scenarios import ScenarioResult, run_scenarios
@@ -140,20 +140,8 @@ async def _drive(
     progress: Callable[[Progress], None] | None,
     attend: Attending | None,
 ) -> RunResult:
-    policy = made.setup.hierarchy.policy
-    bound = {**bound, policy: known_bad.with_known_bad(bound[policy], made.source.known_bad)}
-    with open_journal(made.path, runs.operational(made.setup)) as journal:
-        return await run_tasks(
-            made.source.tasks(),
-            made.setup.hierarchy,
-            made.audit,
-            bound,
-            journal,
-            limits=made.setup.limits,
-            stop=stop,
-            progress=progress,
-            attend=None if attend is None else partial(attend, made),
-        )
+    waits = None if attend is None else partial(attend, made)
+    return await drive(made, bound, stop=stop, progress=progress, attend=waits)
 
 
 def _blocking(work: Coroutine[Any, Any, T]) -> T:

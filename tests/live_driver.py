@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ppo_driver import EOS, PAD, WORDS, run, small, tiny_llama, weights
+from ppo_driver import EOS, PAD, WORDS, as_one_of_two, run, small, tiny_llama, weights
 
 from overseer import town
 from overseer.config.hierarchies import load_hierarchy
@@ -114,16 +114,7 @@ def run_live_beside(rank: int, port: int, out: str, updates: int) -> None:
 
     from safetensors.torch import save_file
 
-    torch.set_num_threads(1)
-    os.environ |= {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "ACCELERATE_USE_CPU": "true",
-        "OMP_NUM_THREADS": "1",
-    }
+    as_one_of_two(rank, port)
     folder = Path(out)
     made, reward = run_live(settings(updates), folder / "run", process=rank, policy=tiny_llama(rank))
     save_file(weights(made), folder / f"weights{rank}.safetensors")

@@ -152,15 +152,8 @@ def _inside(name: str, arguments: tuple[Any, ...], folder: str) -> bool:
     return name in ("open", "os.rename") and str(arguments[0]).startswith(folder)
 
 
-def run_beside(rank: int, port: int, settings: dict[str, Any], out: str, fails: int | None) -> None:
-    """In a process of its own: one of two that train together. Its weights are written to `out`, its error beside.
-
-    `fails`: the reward raises in this process.
-    """
-    from safetensors.torch import save_file
-
-    from overseer.errors import OverseerError
-
+def as_one_of_two(rank: int, port: int) -> None:
+    """Make this process one of two that train together on the processor, on a thread each."""
     torch.set_num_threads(1)
     os.environ |= {
         "RANK": str(rank),
@@ -171,6 +164,18 @@ def run_beside(rank: int, port: int, settings: dict[str, Any], out: str, fails: 
         "ACCELERATE_USE_CPU": "true",
         "OMP_NUM_THREADS": "1",
     }
+
+
+def run_beside(rank: int, port: int, settings: dict[str, Any], out: str, fails: int | None) -> None:
+    """In a process of its own: one of two that train together. Its weights are written to `out`, its error beside.
+
+    `fails`: the reward raises in this process.
+    """
+    from safetensors.torch import save_file
+
+    from overseer.errors import OverseerError
+
+    as_one_of_two(rank, port)
 
     def reward(rollouts: Rollouts) -> list[float]:
         if rank == fails:

@@ -20,12 +20,11 @@ from overseer import runs
 from overseer.config.hierarchies import POLICY, Setup, load_hierarchy
 from overseer.config.strict_yaml import Tree, load
 from overseer.declaration import unknown
+from overseer.driving import drive
 from overseer.errors import ConfigError, JournalError, OverseerError
 from overseer.journal import chain
-from overseer.journal.store import open_journal
-from overseer.reviewers import Reviewer, known_bad
+from overseer.reviewers import Reviewer
 from overseer.reviewers.binding import bind
-from overseer.running.runner import RunResult, run_tasks
 from overseer.running.session import Progress
 from overseer.runs import Run, open_run
 from overseer.sources import TaskSource, open_source, with_known_bad
@@ -121,7 +120,7 @@ def oversee(hierarchy: Path, settings: Sequence[str], seed: int, out: Path, say:
     made = _begun(setup, settings, seed, out)
     if made is None:
         made = _made(setup, settings, seed, key, out)
-    result = asyncio.run(_drive(made, bound, say))
+    result = asyncio.run(drive(made, bound, progress=_telling(made.source.total, say)))
     if unended := result.pending_person + result.pending_budget:
         raise OverseerError(
             f"{out}: {unended:,} of {made.source.total:,} tasks did not end: they wait for a larger budget of a person"
@@ -172,21 +171,6 @@ def clear(out: Path) -> None:
     else:
         out.unlink(missing_ok=True)
     chain.head_path(out).unlink(missing_ok=True)
-
-
-async def _drive(made: Run, bound: Mapping[str, Reviewer], say: Say) -> RunResult:
-    policy = made.setup.hierarchy.policy
-    bound = {**bound, policy: known_bad.with_known_bad(bound[policy], made.source.known_bad)}
-    with open_journal(made.path, runs.operational(made.setup)) as journal:
-        return await run_tasks(
-            made.source.tasks(),
-            made.setup.hierarchy,
-            made.audit,
-            bound,
-            journal,
-            limits=made.setup.limits,
-            progress=_telling(made.source.total, say),
-        )
 
 
 def _telling(total: int, say: Say) -> Callable[[Progress], None]:
