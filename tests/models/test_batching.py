@@ -64,6 +64,7 @@ def test_who_is_cancelled_is_left_out_and_nobody_else() -> None:
         await asyncio.sleep(0)
         for each in (*gone, first):
             each.cancel()
+        await asyncio.wait((*gone, first))  # the loop has yet to carry it out: the thread must not go on before
         doubling.let.set()
         return list(await asyncio.gather(first, *gone, kept, return_exceptions=True))
 
