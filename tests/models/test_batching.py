@@ -87,3 +87,23 @@ def test_a_bug_is_raised_where_the_result_is_waited_for(job: int, error: type[Ex
         return await doubling.jobs.do(1), await doubling.jobs.do(2)
 
     assert asyncio.run(ask()) == (2, 4)
+
+
+@pytest.mark.slow
+def test_a_batch_waits_while_others_keep_coming_and_no_longer() -> None:
+    """Jobs one by one share a batch, where those before took long enough; a last one does not wait for ever."""
+    doubling = Doubling()
+
+    async def ask() -> None:
+        first = [asyncio.ensure_future(doubling.jobs.do(job)) for job in (0, 2)]
+        await asyncio.sleep(0.5)  # what a batch takes, as far as anybody knows
+        doubling.let.set()
+        await asyncio.gather(*first)
+        later = []
+        for job in (4, 6, 8, 10, 12):
+            later.append(asyncio.ensure_future(doubling.jobs.do(job)))
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*later)
+
+    asyncio.run(ask())
+    assert doubling.batches == [[0, 2], [4, 6, 8, 10], [12]]
