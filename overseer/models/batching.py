@@ -20,7 +20,7 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 LULL, LONGEST = 0.5, 4.0
-"""As multiples of what a batch takes: nobody came for so long, or the oldest waits so long: then no more are waited for."""
+"""As multiples of what a batch takes: who comes so long after the last, or after the first, is waited for no more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
