@@ -51,7 +51,8 @@ def sft(
         asked = [row.prompt for row, _ in rows.held]
         before = held_out.nll(held_out.log_probabilities(policy, held, at.pad, at.micro), held, asked)
         table = [
-            {"input_ids": ids, "completion_mask": [0] * start + [1] * (len(ids) - start)}
+            # Labels of our own: TRL learns prompts as well from token ids with a completion mask, and says nothing.
+            {"input_ids": ids, "labels": [-100] * start + ids[start:]}
             for _, ((ids, start),) in rows.learned
         ]
         weights = [row.weight for row, _ in rows.learned] if settings.weights == "sample" else None

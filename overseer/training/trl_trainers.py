@@ -68,15 +68,15 @@ class Sft(_Watched, SFTTrainer):
 def opening_loss(
     logits: torch.Tensor, labels: torch.Tensor, opening: int, emphasis: float, tokens: torch.Tensor | int | None = None
 ) -> torch.Tensor:
-    """−log π a token, each of an answer's first `opening` tokens counting `emphasis` times as much as one after them.
+    """−log π a token; what comes after an answer's first `opening` tokens counts for one `emphasis`-th.
 
-    `logits` [rows, time, vocabulary]; `labels` [rows, time], −100 on what is not learned. An answer's weights add up to
-    its tokens, so that answers count by their length, as in the plain mean. `tokens`: to divide by; None: these.
+    `logits` [rows, time, vocabulary]; `labels` [rows, time], −100 on what is not learned. With much emphasis a short
+    answer, which a refusal is, counts as much as a long one; in a plain mean it would drown. `tokens`: to divide by,
+    all alike; None: these.
     """
     targets = labels[:, 1:]
     learned = targets != -100
-    weight = torch.where(learned.cumsum(1) <= opening, emphasis, 1.0) * learned
-    weight = weight * (learned.sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1.0))
+    weight = torch.where(learned.cumsum(1) <= opening, 1.0, 1.0 / emphasis) * learned
     nll = cross_entropy(logits[:, :-1].float().transpose(1, 2), targets, ignore_index=-100, reduction="none")
     return (weight * nll).sum() / (learned.sum() if tokens is None else tokens)
 

@@ -28,6 +28,8 @@ from overseer.training import data, stages
 from overseer.training.fitting import quiet
 from overseer.training.outputs import Made
 from overseer.training.settings import Dpo, Lora, RewardModel, Sft
+from overseer.training.tokens import open_model
+from overseer.training.trl_trainers import Sft as SftTrainer
 from overseer.training.trl_trainers import opening_loss, pairwise_loss, without_bars
 
 pytestmark = [
@@ -236,16 +238,37 @@ def test_the_reward_model_s_loss_by_hand() -> None:
 
 
 def test_the_beginnings_of_answers_count_more_by_hand() -> None:
-    """A row of three tokens, of which the first counts thrice: weights 9/5, 3/5, 3/5, which add up to three."""
+    """A row of three tokens, of which the first counts thrice as much as the others, and a row of one."""
     logits = torch.zeros(2, 5, 4)
     logits[0, 1, 2] = 5.0  # only the first learned token of the first row is told from the others
     labels = torch.tensor([[-100, -100, 2, 1, 3], [-100, -100, -100, -100, 0]])
     blind, sure = torch.log(torch.tensor(4.0)), torch.log(1 + 3 * torch.exp(torch.tensor(-5.0)))
-    expected = (9 / 5 * sure + 2 * 3 / 5 * blind + blind) / 4
+    expected = (sure + 2 * blind / 3 + blind) / 4
     assert torch.allclose(opening_loss(logits, labels, 1, 3.0), expected)
     plain = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, 4), labels[:, 1:].reshape(-1))
     assert torch.allclose(opening_loss(logits, labels, 1, 1.0), plain)
     assert torch.allclose(opening_loss(logits, labels, 1, 3.0, 8), expected / 2)
+
+
+@pytest.mark.parametrize("emphasis", [1.0, 9.0])
+def test_answers_are_learned_and_prompts_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, emphasis: float
+) -> None:
+    """What the loss is taken on begins with the answer and ends with its end token: of every row of every batch."""
+    seen: list[list[int]] = []
+    theirs = SftTrainer.compute_loss
+
+    def watched(trainer: SftTrainer, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+        seen.extend([token for token in row.tolist() if token != -100] for row in inputs["labels"])
+        return theirs(trainer, model, inputs, *rest, **named)
+
+    monkeypatch.setattr(SftTrainer, "compute_loss", watched)
+    made = run("sft", tmp_path / "out", emphasis=emphasis, held_out=0, epochs=1, max_length=1000)
+    opened = open_model(str(model()))
+    told = data.read_answers([exported() / "critiques.jsonl", exported() / "revisions.parquet"]).rows
+    answers = [ids[start:] for ids, start in (opened.encode(row.prompt, row.text) for row in told)]
+    assert made.rows == len(answers)
+    assert sorted(seen) == sorted(answers)
 
 
 def test_beginnings_are_learned_first_where_they_count_more(tmp_path: Path) -> None:
