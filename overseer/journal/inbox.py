@@ -100,10 +100,14 @@ def drop(run: Path, taken: Iterable[str]) -> None:
 
 
 def refuse(run: Path, name: str) -> Path:
-    """Set a file aside that nobody can take up; where it lies now."""
+    """Set a file aside that nobody can take up; where it lies now. Raises `JournalError` if the disk refuses."""
+    aside = run / INBOX / REFUSED / name
     with _own_folder(run, REFUSED) as (inbox, folder):
-        os.replace(name, name, src_dir_fd=inbox, dst_dir_fd=folder)
-    return run / INBOX / REFUSED / name
+        try:
+            os.replace(name, name, src_dir_fd=inbox, dst_dir_fd=folder)
+        except OSError as error:
+            raise JournalError(f"{aside}: {run / INBOX / name} cannot be moved there: {error.strerror}") from error
+    return aside
 
 
 # --- rulings -------------------------------------------------------------------------------------------------------

@@ -49,6 +49,16 @@ def test_a_folder_of_ours_is_a_folder(tmp_path: Path, outside: Path, what: str) 
     assert (file.exists(), place.is_symlink(), list(outside.iterdir())) == (False, False, [])
 
 
+def test_what_cannot_be_set_aside_is_said_in_one_line(tmp_path: Path) -> None:
+    """A folder of the file's name lies where it would go: nothing is lost, and the message says what lies where."""
+    run = new_run(tmp_path)
+    file = left(run)
+    (run / inbox.INBOX / inbox.REFUSED / NAME).mkdir(parents=True)
+    with pytest.raises(JournalError, match=f"refused/{NAME}.*cannot be moved there: Is a directory"):
+        inbox.refuse(run, NAME)
+    assert file.read_bytes() == b"no ruling"
+
+
 def test_what_is_put_in_an_open_folders_place_is_not_touched(tmp_path: Path, outside: Path) -> None:
     """A console lets go of its lock where it took it: a link that came meanwhile, and the file behind it, stay."""
     run = new_run(tmp_path)
