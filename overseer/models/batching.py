@@ -67,7 +67,8 @@ class Batches(Generic[J, R]):
         self._came = Condition()
         self._fresh: list[Waiting[J, R]] = []
         self._busy = False
-        self._took: dict[Hashable, float] = {}  # seconds, of the last batch of each kind; 0 where it was of one job
+        self._took: dict[Hashable, float] = {}
+        """Seconds, of the last batch of each kind; 0 where it was of one job, or the first, which may load weights."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
     async def do(self, job: J) -> R:
@@ -138,4 +139,4 @@ class Batches(Generic[J, R]):
         except BaseException as error:  # as above
             for each in batch:
                 each.fail(error)
-        self._took[kind] = monotonic() - began if len(batch) > 1 else 0.0
+        self._took[kind] = monotonic() - began if len(batch) > 1 and kind in self._took else 0.0
