@@ -28,8 +28,8 @@ from overseer.town.oracle import report
 
 Row = dict[str, Any]
 Worth = Callable[[str, str], float]
-"""What a text is worth as an answer in an episode: 1, nothing is wrong with it; 0 or less, it must not stand."""
-FAULTLESS = 1.0
+"""What a text is worth as an answer in an episode: 1, nothing is wrong with it; over 0, it may stand: what is wrong is
+of severity 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _turned(row: Row) -> Row:
 
 
 def revisions(rows: Sequence[Row], worth_of: Worth | None, key: str) -> Relabelled:
-    """Accepted are the revisions with which nothing is wrong; without `worth_of`, as many as were, drawn by chance."""
+    """Accepted are the revisions that may stand; without `worth_of`, as many as were, drawn by chance."""
     good = _good(
         [(row["provenance"]["episode"], row["revision"]) for row in rows],
         [bool(row["accepted"]) for row in rows],
@@ -135,7 +135,7 @@ def revisions(rows: Sequence[Row], worth_of: Worth | None, key: str) -> Relabell
 
 
 def critiques(rows: Sequence[Row], worth_of: Worth | None, key: str) -> Relabelled:
-    """A row for each draft that was finally judged: approved are those with which nothing is wrong.
+    """A row for each draft that was finally judged: approved are those that may stand.
 
     Without a `worth_of`, as many as were approved, drawn by chance. Drafts without a final judgement stay without one:
     nothing is learned from them, but what was asked.
@@ -167,7 +167,7 @@ def _approves(row: Row) -> bool:
 def _good(asked: Sequence[tuple[str, str]], before: Sequence[bool], worth_of: Worth | None, key: str) -> list[bool]:
     """Which texts are labelled good. By chance: as many as were before, those whose numbers are lowest."""
     if worth_of is not None:
-        return [worth_of(episode, text) == FAULTLESS for episode, text in asked]
+        return [worth_of(episode, text) > 0 for episode, text in asked]
     ranked = sorted(range(len(asked)), key=lambda at: (number(key, "text", *asked[at]), at))
     drawn = set(ranked[: sum(before)])
     return [at in drawn for at in range(len(asked))]

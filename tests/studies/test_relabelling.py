@@ -84,12 +84,13 @@ def test_the_coin_is_fair_and_knows_nothing_of_the_judges() -> None:
 # --- answers ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_draft_is_approved_where_nothing_is_wrong_with_it() -> None:
+def test_a_draft_is_approved_where_it_may_stand() -> None:
     """One row a draft, whoever spoke of it; what nobody could judge stays without a judgement."""
     told = [
         critique("good", "revise", upheld=True),
         critique("good", "approve", upheld=False),
         critique("bad", "approve", upheld=True),
+        critique("fair 2", "reject", upheld=True),
         critique("fair", "escalate", upheld=None),
     ]
     found = critiques(told, worth_of, "")
@@ -97,11 +98,12 @@ def test_a_draft_is_approved_where_nothing_is_wrong_with_it() -> None:
     assert said == [
         ("good", "oracle", "approve", True, []),
         ("bad", "oracle", "revise", True, []),
+        ("fair 2", "oracle", "approve", True, []),
         ("fair", "oracle", "escalate", None, []),
     ]
     assert found.counts == {
         "good by the judges": 1,
-        "good by these labels": 1,
+        "good by these labels": 2,
         "good by both": 0,
         "without a final judgement": 1,
     }
@@ -138,7 +140,7 @@ def test_the_oracle_labels_an_export(tmp_path: Path) -> None:
     assert (origin.run, origin.labels) == ("run1", "oracle")
 
 
-def test_what_is_learned_of_relabelled_drafts_is_without_fault(tmp_path: Path) -> None:
+def test_what_is_learned_of_relabelled_drafts_may_stand(tmp_path: Path) -> None:
     """Supervised training takes the approved drafts and accepted revisions, as ever; these are the oracle's now."""
     for what in ("critiques", "revisions"):
         write(exported() / f"{what}.jsonl", what, "oracle", 0, "run1", tmp_path / f"{what}.jsonl")
@@ -146,7 +148,7 @@ def test_what_is_learned_of_relabelled_drafts_is_without_fault(tmp_path: Path) -
     truths = {json.dumps(row["prompt"]): row["provenance"]["episode"] for row in rows(tmp_path / "critiques.jsonl")}
     for answer in read_answers([tmp_path / "critiques.jsonl", tmp_path / "revisions.jsonl"]).rows:
         prompt = json.dumps([{"role": each.role, "content": each.content} for each in answer.prompt])
-        assert by_oracle(truths[prompt], answer.text) == 1
+        assert by_oracle(truths[prompt], answer.text) > 0
     judged = read_judged([tmp_path / "critiques.jsonl"]).rows
     assert {row.good for row in judged} == {True, False}
     approved = [row for row in read_judged([exported() / "critiques.jsonl"]).rows if row.good]
