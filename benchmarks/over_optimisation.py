@@ -249,24 +249,24 @@ def table(courses: Sequence[Course]) -> None:
 
 
 def draw(courses: Sequence[Course], path: Path) -> None:
+    """Proxy above, truth below, with intervals; a dot on the proxy where a run's first alarm rang."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.2))
-    for one in courses:
-        d = [sqrt(max(seen.kl, 0)) for seen in one.looked]
-        shade = f"C{courses.index(one)}"
-        axes.plot(d, [mean(seen.worth) for seen in one.looked], color=shade, label=f"truth, seed {one.seed}")
-        axes.plot(d, [mean(seen.proxy) for seen in one.looked], color=shade, linestyle="--", alpha=0.6)
-        for seen in one.looked:
-            half = Z * stdev(seen.worth) / sqrt(len(seen.worth))
-            axes.plot([sqrt(max(seen.kl, 0))] * 2, [mean(seen.worth) - half, mean(seen.worth) + half], color=shade)
-        for trait, update in one.alarms:
-            near = min(one.looked, key=lambda seen: abs(seen.update - update))
-            axes.axvline(sqrt(max(near.kl, 0)), color=shade, linestyle=":", linewidth=1)
-            axes.text(sqrt(max(near.kl, 0)), axes.get_ylim()[0], f" {trait}", color=shade, rotation=90, va="bottom")
-    axes.set_xlabel("√KL from the start, nats")
-    axes.set_ylabel("truth; dashed: proxy, in SD of the start")
-    axes.legend(frameon=False)
+    figure, (above, below) = plt.subplots(2, sharex=True, figsize=(7, 5.2))
+    for number, one in enumerate(courses):
+        shade, d = f"C{number}", [sqrt(max(seen.kl, 0)) for seen in one.looked]
+        above.plot(d, [mean(seen.proxy) for seen in one.looked], color=shade, label=f"seed {one.seed}")
+        half = [Z * stdev(seen.worth) / sqrt(len(seen.worth)) for seen in one.looked]
+        below.errorbar(d, [mean(seen.worth) for seen in one.looked], half, color=shade, capsize=2)
+        if one.alarms:
+            trait, update = min(one.alarms, key=lambda alarm: alarm[1])
+            at = min(range(len(d)), key=lambda place: abs(one.looked[place].update - update))
+            told = f"first alarm ({trait})"
+            above.plot(d[at], mean(one.looked[at].proxy), "o", color=shade, label=told)
+    above.set_ylabel("proxy, SD of the start")
+    below.set_ylabel("truth: 1 − severity / 2")
+    below.set_xlabel("√KL from the start, nats")
+    above.legend(frameon=False, ncols=2, loc="lower right")
     figure.tight_layout()
     figure.savefig(path)
 
