@@ -4,7 +4,7 @@ overseer train recipes/main_job.yaml
 python benchmarks/main_job.py [recipes/trained/main_job/results.jsonl]
 
 Each figure is that of a seed, on the same 1,500 prompts, which nothing was learned from: every seed's, then their mean.
-Its interval is over seeds (Student's t, n seeds: base, labels, learning and prompts' answers are drawn anew in each).
+Its interval is over seeds (Student's t: base, run, labels and learning are drawn anew in each).
 Below: how long each seed took until its policy was measured, and by which units; units of the other arms are left out.
 """
 

@@ -5,7 +5,7 @@ python benchmarks/oracle_answers.py BASE [--labels 4000,16000] [--emphasis 1,64]
 
 BASE: a model's folder that `overseer train pretrain` wrote. The oracle's best answer to so many requests, none of them
 of the evaluation's, is learned by `overseer train sft`; then the policy answers `--count` prompts of Town greedily. So
-this is the ceiling that oversight with these many labels could reach, and what the loss's emphasis does to it.
+this is what so many labels without a slip teach, and what the loss's emphasis does to it.
 """
 
 from __future__ import annotations

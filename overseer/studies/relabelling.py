@@ -1,4 +1,4 @@
-"""An exported file with other labels than the judges': Town's oracle's, which are the ceiling, or chance's, the floor.
+"""An exported file with other labels than the judges': Town's oracle's, which never errs, or chance's, the floor.
 
 Beside `units`, for the controls of a study: the same texts, and another's word on them. What is written says whose, row
 by row and on its card. Nothing else in a study lets the oracle label.
