@@ -218,8 +218,8 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 _WHOSE: Mapping[Labels, str] = {
-    "oracle": "Town's oracle, which knows the truth. No reviewer found it: what is trained on this shows a ceiling, "
-    "and not what oversight comes to.",
+    "oracle": "Town's oracle, which knows the truth. No reviewer found it: what is trained on this shows what "
+    "labels without a slip teach, and not what oversight comes to.",
     "random": "chance. Nobody judged: what is trained on this shows what is learned from no label at all.",
 }
 _TELLS: Mapping[What, str] = {
