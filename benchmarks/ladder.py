@@ -20,8 +20,8 @@ from typing import Any
 
 from overseer.config.constitutions import load_constitution
 from overseer.metrics.statistics import wilson
-from overseer.models import llama
-from overseer.models.decoding import Row, Shape, Transformers, weigh, write
+from overseer.models.decoding import Row, Shape, weigh, write
+from overseer.models.passes import passes
 from overseer.models.town_tokenizer import rendered
 from overseer.prompts import render
 from overseer.records import Constitution, Context, CritiqueRequest, Draft, Message, Task, text_hash
@@ -70,7 +70,7 @@ class Speaker:
 
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True).eval()
-        self.model = llama.plain(model) or Transformers(model)
+        self.model = passes(model)
         self.seconds = 0.0
         self.written = 0
 

@@ -59,6 +59,7 @@ def ours(mode: str, reward: str, seed: int, updates: int) -> None:
         kl_coefficient=KL,
         epochs=EPOCHS,
         minibatch=BATCH,
+        micro_batch=16,  # of like length: less padding, and what a pass keeps fits in the cache
         learning_rate=3e-4,
         value_learning_rate=3e-4 if trunk == "separate" else 1e-3,
         final_learning_rate=0.0,

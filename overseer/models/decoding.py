@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from overseer.models.blocks import pad_left, positions, sample
+from overseer.models.passes import Passes
 
 Tokens = tuple[int, ...]
 Chances = NDArray[np.float64]
@@ -111,7 +112,7 @@ def write(
 
 
 def weigh(
-    model: Any,
+    model: Passes,
     prompts: Sequence[Tokens],
     continuations: Sequence[Sequence[Tokens]],
     shape: Shape,
@@ -141,63 +142,6 @@ def weigh(
             later = likely.gather(2, wanted)[..., 0].reshape(shape.rows, count, length - 1)
             total = first + torch.where(there[:, :, 1:], later, 0.0).sum(2)
     return [None if row.isnan().any() else row.tolist() for row in total[: len(prompts)]]
-
-
-class Pass(Protocol):
-    """A batch on its way through a model, which remembers the keys and values of its tokens so far."""
-
-    def through(self, tokens: Any, mask: Any, places: Any, keep: int) -> Any:
-        """Logits after each of the last `keep` tokens, [rows, keep, vocabulary].
-
-        `tokens` and `places` [rows, length]; `mask` [rows, places so far, these included] is 0 on padding.
-        """
-        ...
-
-    def repeat(self, count: int) -> None:
-        """Each row becomes so many, next to each other."""
-        ...
-
-
-class Passes(Protocol):
-    """A model that batches go through. `longest`: tokens that it reads at most."""
-
-    device: Any
-    longest: int
-
-    def begin(self) -> Pass: ...
-
-
-class Transformers:
-    """Any causal language model of transformers, in evaluation mode."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.device = next(model.parameters()).device
-        self.longest = int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 2**31)
-
-    def begin(self) -> Pass:
-        return _TransformersPass(self.model)
-
-
-class _TransformersPass:
-    def __init__(self, model: Any) -> None:
-        from transformers import DynamicCache
-
-        self.model = model
-        self.cache = DynamicCache(config=model.config)
-
-    def through(self, tokens: Any, mask: Any, places: Any, keep: int) -> Any:
-        return self.model(
-            input_ids=tokens,
-            attention_mask=mask,
-            position_ids=places,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=keep,
-        ).logits
-
-    def repeat(self, count: int) -> None:
-        self.cache.batch_repeat_interleave(count)
 
 
 class _Passing:

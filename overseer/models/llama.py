@@ -1,7 +1,7 @@
 """A small Llama's forward pass in as few operations as it takes: of Town's models, most of whose time is Python's.
 
-Beside `decoding`, in the place of transformers' own pass, for plain models only (`plain`). The same function of the
-same weights, within float rounding; a test holds the two together. Touvron et al. 2023: RMS norms, rotary positions, a
+Behind `passes`, in the place of transformers' own, for plain models only (`plain`). The same function of the same
+weights, within float rounding; a test holds the two together. Touvron et al. 2023: RMS norms, rotary positions, a
 gated MLP.
 """
 
@@ -13,16 +13,22 @@ WIDEST = 1024
 """Hidden units up to which it is taken: in larger models the operations themselves take the time."""
 LONGEST = 8192
 """Tokens up to which rotary tables are made."""
+ROOM = 32
+"""Places by which a cache grows once it is full: to copy it for every token took a third of the time."""
 
 
 def plain(model: Any) -> PlainLlama | None:
     """This model's own pass; None where anything in it is not the plain thing."""
+    from torch import nn
+    from transformers import LlamaForCausalLM
+
     config = model.config
-    if getattr(config, "model_type", None) != "llama" or config.hidden_size > WIDEST:
+    if type(model) is not LlamaForCausalLM or config.hidden_size > WIDEST:
         return None
     rope = getattr(config, "rope_parameters", None) or {}
     as_expected = (
-        config.num_key_value_heads == config.num_attention_heads
+        all(type(part) is nn.Linear for layer in model.model.layers for part in _products(layer))  # and no adapter
+        and config.num_key_value_heads == config.num_attention_heads
         and config.hidden_act == "silu"
         and not config.attention_bias
         and not config.mlp_bias
@@ -30,6 +36,11 @@ def plain(model: Any) -> PlainLlama | None:
         and config.max_position_embeddings <= LONGEST
     )
     return PlainLlama(model) if as_expected else None
+
+
+def _products(layer: Any) -> tuple[Any, ...]:
+    own, mlp = layer.self_attn, layer.mlp
+    return own.q_proj, own.k_proj, own.v_proj, own.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj
 
 
 class PlainLlama:
@@ -64,17 +75,25 @@ class PlainLlama:
 
 
 class _Pass:
-    """A batch under way: the keys and values of its tokens so far, by layer, [rows, heads, places, head width]."""
+    """A batch under way: the keys and values of its tokens so far, by layer, [rows, heads, places, head width].
+
+    Of the places `filled` are taken; those after them are room to grow.
+    """
 
     def __init__(self, weights: PlainLlama) -> None:
         self.weights = weights
         self.past: list[tuple[Any, Any]] = []
+        self.filled = 0
 
     def repeat(self, count: int) -> None:
         """Each row becomes so many, next to each other."""
         self.past = [
             (keys.repeat_interleave(count, 0), values.repeat_interleave(count, 0)) for keys, values in self.past
         ]
+
+    def select(self, rows: Any) -> None:
+        """Only these rows go on."""
+        self.past = [(keys[rows], values[rows]) for keys, values in self.past]
 
     def through(self, tokens: Any, mask: Any, places: Any, keep: int) -> Any:
         """Logits after each of the last `keep` tokens, [rows, keep, vocabulary].
@@ -96,23 +115,41 @@ class _Pass:
         cosines, sines = own.cosines[places][:, None], own.sines[places][:, None]  # [rows, 1, length, head width]
         state = embedding(tokens, own.embedding)
         width = own.heads * own.head_width
-        present = []
         for number, (before, qkv, out, between, gate_up, down) in enumerate(own.layers):
             mixed = linear(rms_norm(state, (state.shape[-1],), before, own.epsilon), qkv)
             mixed = mixed.view(rows, length, 3 * own.heads, own.head_width).transpose(1, 2)
             turned = _rotated(mixed[:, : 2 * own.heads], cosines, sines)
             queries, keys = turned[:, : own.heads], turned[:, own.heads :]
             values = mixed[:, 2 * own.heads :]
-            if self.past:
-                keys = torch.cat([self.past[number][0], keys], dim=2)
-                values = torch.cat([self.past[number][1], values], dim=2)
-            present.append((keys, values))
+            keys, values = self._with_past(number, keys, values)
             read = scaled_dot_product_attention(queries, keys, values, attn_mask=seen)
             state = state + linear(read.transpose(1, 2).reshape(rows, length, width), out)
             gate, up = linear(rms_norm(state, (state.shape[-1],), between, own.epsilon), gate_up).chunk(2, dim=-1)
             state = state + linear(silu(gate) * up, down)
-        self.past = present
+        self.filled = total
         return linear(rms_norm(state[:, -keep:], (state.shape[-1],), own.norm, own.epsilon), own.out)
+
+    def _with_past(self, number: int, keys: Any, values: Any) -> tuple[Any, Any]:
+        """A layer's keys and values of all tokens so far, these included, which are kept."""
+        if number == len(self.past):
+            self.past.append((keys, values))
+            return keys, values
+        total = self.filled + keys.shape[2]
+        kept = self.past[number]
+        if total > kept[0].shape[2]:
+            kept = tuple(_grown(each, self.filled, total + ROOM) for each in kept)
+            self.past[number] = kept
+        for whole, fresh in zip(kept, (keys, values), strict=True):
+            whole[:, :, self.filled : total] = fresh
+        return kept[0][:, :, :total], kept[1][:, :, :total]
+
+
+def _grown(states: Any, filled: int, places: int) -> Any:
+    """The states that are filled in a block with so many places."""
+    rows, heads, _, width = states.shape
+    block = states.new_empty((rows, heads, places, width))
+    block[:, :, :filled] = states[:, :, :filled]
+    return block
 
 
 def _rotated(states: Any, cosines: Any, sines: Any) -> Any:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from overseer.errors import BackendMissing, ConfigError
-from overseer.models import llama
 from overseer.models.batching import Batches, Waiting
 from overseer.models.chat import Chat, open_chat
-from overseer.models.decoding import Passes, Row, Shape, Tokens, Transformers, weigh, write
+from overseer.models.decoding import Row, Shape, Tokens, weigh, write
+from overseer.models.passes import Passes, passes
 from overseer.records import Failure
 
 NARROWEST = 64
@@ -125,7 +125,7 @@ class Weights:
             raise ConfigError(f"{self.model}: names no end token (set eos_token in tokenizer_config.json)")
         model = model.to(self.computing.device).eval()
         with torch.inference_mode():
-            return llama.plain(model) or Transformers(model), frozenset(ends)
+            return passes(model), frozenset(ends)
 
     def _kind(self, job: Job) -> tuple[Hashable, int]:
         """A job's kind, and how many rows its batches have, filled up or not."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from overseer.models.blocks import pad_left, positions, sample
+from overseer.models.passes import passes
 
 COMPACT_BELOW = 0.75
 """Rows that ended are dropped from the batch once fewer than this share of it still writes."""
@@ -103,9 +104,8 @@ def _generate(
     pad: int,
     temperature: float,
 ) -> Generated:
-    from transformers import DynamicCache
-
-    device = next(model.parameters()).device
+    reading = passes(model)
+    device, under_way = reading.device, reading.begin()
     step_tokens, attention = (block.to(device) for block in pad_left(prompts, pad))
     chance = None if chance is None else chance.to(device)
     batch = len(prompts)
@@ -114,18 +114,10 @@ def _generate(
     mask = torch.zeros((batch, max_new_tokens), dtype=torch.bool, device=device)
     writing = torch.arange(batch, device=device)  # which rows the model still works on
     open_ = torch.ones(batch, dtype=torch.bool, device=device)  # which of these have not ended
-    cache = DynamicCache(config=model.config)
     places = positions(attention)
     for step in range(max_new_tokens):
-        out = model(
-            input_ids=step_tokens,
-            attention_mask=attention.long(),
-            position_ids=places,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        logits = out.logits[:, -1].float() / temperature  # [writing, vocabulary]
+        logits = under_way.through(step_tokens, attention.long(), places, 1)[:, -1]
+        logits = logits.float() / temperature  # [writing, vocabulary]
         drawn = logits.argmax(1) if chance is None else sample(logits, chance[writing, step])
         likely = torch.log_softmax(logits, dim=1).gather(1, drawn[:, None])[:, 0]
         kept = writing[open_]
@@ -137,7 +129,7 @@ def _generate(
         if left == 0:
             break
         if left < COMPACT_BELOW * len(writing):
-            cache.batch_select_indices(open_.nonzero()[:, 0])
+            under_way.select(open_.nonzero()[:, 0])
             writing, attention, drawn, places = writing[open_], attention[open_], drawn[open_], places[open_]
             open_ = open_[open_]
         step_tokens = drawn[:, None]

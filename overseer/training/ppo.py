@@ -12,7 +12,7 @@ which of the published details hold here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -239,8 +239,8 @@ def look_again(run: Run, tokens: Tensor, attention: Tensor, mask: Tensor) -> dic
             logits, values = run.network.both(part[:, :-1], seen[:, :-1], time)
             with run.reference.reading():
                 other = read(run.reference.target, part[:, :-1], seen[:, :-1], time).logits
-        mine = torch.log_softmax(logits.float() / run.config.temperature, dim=2)  # [rows, time, vocabulary]
-        theirs = torch.log_softmax(other.float() / run.config.temperature, dim=2)
+        mine = log_probabilities(logits, run.config.temperature)  # [rows, time, vocabulary]
+        theirs = log_probabilities(other, run.config.temperature)
         taken = part[:, -time:, None]
         of_rows = (
             mine.gather(2, taken)[..., 0],
@@ -252,6 +252,12 @@ def look_again(run: Run, tokens: Tensor, attention: Tensor, mask: Tensor) -> dic
         for name, numbers in zip(names, of_rows, strict=True):
             found[name][rows.to(mask.device), :time] = numbers * answered
     return found
+
+
+def log_probabilities(logits: Tensor, temperature: float) -> Tensor:
+    """Of the distribution that is sampled from, in fp32; the last dimension is the vocabulary."""
+    logits = logits.float()
+    return torch.log_softmax(logits if temperature == 1 else logits / temperature, dim=-1)
 
 
 def pieces(rows: Tensor, attention: Tensor, size: int | None) -> Iterator[Tensor]:
@@ -457,22 +463,20 @@ def losses(run: Run, lesson: Lesson, rows: Tensor, *, value_only: bool) -> tuple
         told["value_clip_fraction"] = (((values - old_values).abs() > config.value_clip) & counted).sum().detach()
     if value_only:
         return of_values, told
-    logits = logits.float() / config.temperature
-    likely = torch.log_softmax(logits, dim=2)
+    likely = log_probabilities(logits, config.temperature)
     logprobs = likely.gather(2, tokens[:, -time:, None])[..., 0]
     of_policy = (policy_loss(logprobs, old, advantages, config.clip) * counted).sum()
-    with nullcontext() if config.entropy_coefficient > 0 else torch.no_grad():
-        entropy = (entropy_of(likely) * counted).sum()
     shared = run.network.value is None
     loss = of_policy + (config.value_coefficient if shared else 1.0) * of_values
     if config.entropy_coefficient > 0:
+        entropy = (entropy_of(likely) * counted).sum()
         loss = loss - config.entropy_coefficient * entropy
+        told["step_entropy"] = entropy.detach()
     with torch.no_grad():
         moved = (logprobs - old) * counted
         told["policy_loss"] = of_policy.detach()
         told["clip_fraction"] = (((moved.exp() - 1).abs() > config.clip) & counted).sum()
         told["step_kl"] = (moved.exp() - 1 - moved).sum()  # KL(π_old | π), Schulman's estimator k3
-        told["step_entropy"] = entropy.detach()
     return loss, told
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from tiny_language_model import make_language_model
 
-from overseer.models.decoding import Passes, Row, Shape, Transformers, Written, chances, pick, weigh, write
-from overseer.models.llama import plain
+from overseer.models.decoding import Row, Shape, Written, chances, pick, weigh, write
+from overseer.models.llama import ROOM, plain
+from overseer.models.passes import Passes, Transformers, passes
 
 pytestmark = [
     pytest.mark.slow,
@@ -92,6 +93,25 @@ def test_log_probabilities_are_those_of_a_full_pass(model: Passes, network: Any)
         assert weigh(model, [prompt], [ways[number]], SHAPE, 3, 0) == [told]
 
 
+def test_a_batch_may_grow_and_lose_rows(model: Passes, network: Any) -> None:
+    """Over several times the room of a cache, rows dropped on the way: the logits of unpadded rows in one pass."""
+    import torch
+
+    wanted = torch.randint(2, 60, (3, 2 * ROOM + 9), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        state, prompts = model.begin(), torch.tensor([PROMPTS[0][:1]] * 3)
+        tokens = torch.cat([prompts, wanted], dim=1)
+        mask = torch.ones_like(tokens)
+        places = torch.arange(tokens.shape[1])[None].expand(3, -1)
+        state.through(tokens[:, :2], mask[:, :2], places[:, :2], 1)
+        for at in range(2, tokens.shape[1]):
+            if at == ROOM // 2:
+                state.select(torch.tensor([2, 0]))
+                tokens, mask, places = tokens[[2, 0]], mask[:2], places[:2]
+            found = state.through(tokens[:, at : at + 1], mask[:, : at + 1], places[:, at : at + 1], 1)
+        assert torch.allclose(found[:, -1], network(tokens).logits[:, -1], atol=1e-4)
+
+
 def test_rows_end_by_themselves_at_their_limit_or_when_nobody_waits(model: Passes) -> None:
     """An end token is no part of the text; a limit is each row's own; a batch that nobody waits for stops."""
     (row,) = write(model, rows(0.0, 3), SHAPE, ENDS, 0, nobody)
@@ -136,6 +156,18 @@ def test_what_is_not_plain_goes_through_transformers(tmp_path: Path, other: dict
     from transformers import AutoModelForCausalLM
 
     assert plain(AutoModelForCausalLM.from_pretrained(make_language_model(tmp_path, **other))) is None
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
+def test_adapters_go_through_transformers(tmp_path: Path) -> None:
+    """Our own pass reads weights; what adapters add to them it would not see."""
+    peft = pytest.importorskip("peft", reason="peft is not installed")
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(make_language_model(tmp_path))
+    wrapped = peft.get_peft_model(model, peft.LoraConfig(target_modules=["q_proj"]))
+    assert isinstance(passes(wrapped), Transformers)
+    assert isinstance(passes(model), Transformers), "wrapping it has put the adapters into it"
 
 
 def test_draws_follow_the_probabilities() -> None:
