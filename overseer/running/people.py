@@ -63,6 +63,8 @@ class People:
     """Of those, the ones that a budget may grant or take back: risk below 0, and place."""
     fresh: dict[tuple[str, str], float] = field(default_factory=dict)
     """When those were asked of which no budget has been told yet."""
+    settled: Mapping[str, int] | None = None
+    """What each stage had left when it was last told who has a grant; None: who needs one has changed since."""
 
     # -- asking
 
@@ -89,12 +91,14 @@ class People:
                 since = self.since.setdefault((stage.id, task), waiting.offered_since(way.granted.get(stage.id)))
                 if not way.has_looked(stage.id) and (stage.budget is not None or since is None):
                     self.needs[stage.id, task] = (-waiting.risk, waiting.place)
+                    self.settled = None
             if (until := self.until(task, waiting)) is not None:
                 heappush(self.deadlines, (until, task))
 
     def release(self, task: str) -> None:
         """Count a task as waiting no more."""
         self.tasks.discard(task)
+        self.settled = None
         for held in (self.since, self.needs, self.fresh):
             for stage in self.hierarchy.stages:
                 held.pop((stage.id, task), None)
@@ -106,6 +110,9 @@ class People:
         soon as it is asked is offered since then: nothing tells it from a look that needs no grant.
         """
         left = {stage.id: self.ledger.left(stage.id) for stage in self.hierarchy.stages}
+        if left == self.settled:
+            return []
+        self.settled = left
         asked = ((*rank, task, stage) for (stage, task), rank in self.needs.items())
         granted = offered(asked, left)
         now, events = self.clock(), []
@@ -119,6 +126,10 @@ class People:
             for timeout in self._timeouts(self._stage(stage)) if is_offered else ():
                 heappush(self.deadlines, (since + timeout, task))
         return events
+
+    def _need_no_more(self, stage: str, task: str) -> None:
+        self.needs.pop((stage, task), None)
+        self.settled = None
 
     def until(self, task: str, waiting: Waiting) -> float | None:
         """When a seat's time runs out; None: never, or not before its budget grants the look."""
@@ -174,7 +185,7 @@ class People:
                     others = dict(list(sound.items())[1:]) if counts else sound
                     events += [*_late(history, others), Event(way.task.id, "ruling", encode_ruled(ruled))]
                     way.hear([ruled.reply])
-                    self.needs.pop((look.stage, way.task.id), None)
+                    self._need_no_more(look.stage, way.task.id)
                     files += sound
                 else:
                     self.unpaid.update(sound)
@@ -224,7 +235,7 @@ class People:
                 self.ledger.enter(ruled)
                 events.append(Event(way.task.id, "ruling", encode_ruled(ruled)))
                 way.hear([reply])
-                self.needs.pop((look.stage, way.task.id), None)
+                self._need_no_more(look.stage, way.task.id)
         return Heard(events, ())
 
     # -- what is left

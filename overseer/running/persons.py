@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from math import ceil
 from sys import maxsize
 
@@ -101,13 +102,14 @@ def offered(asked: Iterable[tuple[int, int, str, str]], left: Mapping[str, int])
 
     `asked`: risk below 0, place, task, and stage.
     """
-    found: set[tuple[str, str]] = set()
-    taken: Counter[str] = Counter()
-    for _, _, task, stage in sorted(asked):
-        if taken[stage] < left[stage]:
-            taken[stage] += 1
-            found.add((stage, task))
-    return found
+    by_stage: dict[str, list[tuple[int, int, str]]] = {}
+    for calm, place, task, stage in asked:
+        by_stage.setdefault(stage, []).append((calm, place, task))
+    return {
+        (stage, task)
+        for stage, waiting in by_stage.items()
+        for _, _, task in (waiting if left[stage] >= len(waiting) else nsmallest(left[stage], waiting))
+    }
 
 
 # --- answers known to be harmful, among the others -----------------------------------------------------------------
