@@ -56,10 +56,10 @@ def ours(mode: str, reward: str, seed: int, updates: int) -> None:
         batch=BATCH,
         max_new_tokens=RESPONSE,
         missing_eos=None,
-        kl_coefficient=KL,
+        kl_coefficient=KL[reward],
         epochs=EPOCHS,
         minibatch=BATCH,
-        micro_batch=16,  # of like length: less padding, and what a pass keeps fits in the cache
+        micro_batch=32,  # of like length: less padding, and what a pass keeps fits in the cache
         learning_rate=3e-4,
         value_learning_rate=3e-4 if trunk == "separate" else 1e-3,
         final_learning_rate=0.0,
@@ -148,6 +148,7 @@ def learning(programs: Sequence[str], trl: str | None, until: float, seeds: int)
             cpu, updates = 0.0, 0
             while (found := turn(process)) is not None:
                 cpu, updates = cpu + found[1], updates + 1
+                print(f"seed {seed} {name}: update {updates}, score {found[2]:.3f}, {cpu:.0f} s", file=sys.stderr)
                 if found[2] >= until:
                     break
                 go_on(process)

@@ -64,7 +64,7 @@ def main(reward: str, seed: int, updates: int) -> None:
             response_length=RESPONSE,
             stop_token_id=EOS,
             temperature=1.0,
-            kl_coef=KL,
+            kl_coef=KL[reward],
             learning_rate=3e-4,
             seed=seed,
             bf16=False,
