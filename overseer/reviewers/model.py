@@ -26,7 +26,6 @@ from overseer.records import (
     Reply,
     ReplyValue,
     Request,
-    ReviseRequest,
     RuleRequest,
     Usage,
     binding,
@@ -47,8 +46,6 @@ class Options(BaseModel):
     """Tokens of a reply at most; null: what each prompt says."""
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     """null: 0 for those who judge, 1 for those who write."""
-    revision_temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    """Of a revision; null: the temperature. Bolder than drafts where the likeliest revision mends too little."""
     verdicts: Literal["sampled", "logprobs"] = "sampled"
     """`logprobs`: the likeliest verdict, its probability as confidence; for models on this machine."""
     verdict_temperature: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = 1.0
@@ -96,10 +93,9 @@ class ModelReviewer:
         prompt = replace(render(request, self.options.dialect), key=request.id)
         if self.options.max_tokens is not None:
             prompt = replace(prompt, max_tokens=self.options.max_tokens)
-        temperature = self.options.temperature
-        if isinstance(request, ReviseRequest) and self.options.revision_temperature is not None:
-            temperature = self.options.revision_temperature
-        return prompt if temperature is None else replace(prompt, temperature=temperature)
+        if self.options.temperature is not None:
+            prompt = replace(prompt, temperature=self.options.temperature)
+        return prompt
 
 
 def load(

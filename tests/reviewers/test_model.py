@@ -25,7 +25,6 @@ from overseer.records import (
     Principle,
     Reply,
     Request,
-    ReviseRequest,
     Rulebook,
     RuleRequest,
     Task,
@@ -109,15 +108,6 @@ def test_options_set_limit_and_temperature() -> None:
     _, model = said("x", max_tokens=7, temperature=0.5)
     assert (model.asked[0].max_tokens, model.asked[0].temperature) == (7, 0.5)
     assert said("x")[1].asked[0].temperature == 0.0
-
-
-def test_revisions_may_have_a_temperature_of_their_own() -> None:
-    """Which is theirs alone; without one, they have the agent's, and without that the prompt's."""
-    revision = ReviseRequest("r", "policy", TASK, ASKED.context, ASKED.rulebook, (), ASKED.draft, ())
-    draft = DraftRequest("r", "policy", TASK, sample=0)
-    own = {"temperature": 0.0, "revision_temperature": 0.7}
-    asked = ((revision, own), (draft, own), (revision, {"temperature": 0.3}), (revision, {}))
-    assert [said("x", request, **given)[1].asked[0].temperature for request, given in asked] == [0.7, 0.0, 0.3, 1.0]
 
 
 def test_model_does_not_rule_as_a_person() -> None:
