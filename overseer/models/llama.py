@@ -7,6 +7,7 @@ gated MLP.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 WIDEST = 1024
@@ -27,7 +28,7 @@ def plain(model: Any) -> PlainLlama | None:
         return None
     rope = getattr(config, "rope_parameters", None) or {}
     as_expected = (
-        all(type(part) is nn.Linear for layer in model.model.layers for part in _products(layer))  # and no adapter
+        all(type(part) is nn.Linear for part in _products(model))  # and has no adapter
         and config.num_key_value_heads == config.num_attention_heads
         and config.hidden_act == "silu"
         and not config.attention_bias
@@ -38,9 +39,11 @@ def plain(model: Any) -> PlainLlama | None:
     return PlainLlama(model) if as_expected else None
 
 
-def _products(layer: Any) -> tuple[Any, ...]:
-    own, mlp = layer.self_attn, layer.mlp
-    return own.q_proj, own.k_proj, own.v_proj, own.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj
+def _products(model: Any) -> Iterator[Any]:
+    for layer in model.model.layers:
+        own, mlp = layer.self_attn, layer.mlp
+        yield from (own.q_proj, own.k_proj, own.v_proj, own.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj)
+    yield model.lm_head
 
 
 class PlainLlama:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from overseer.models.blocks import pad_left, positions, sample
-from overseer.models.passes import passes
+from overseer.models.passes import Passes, passes
 
 COMPACT_BELOW = 0.75
 """Rows that ended are dropped from the batch once fewer than this share of it still writes."""
@@ -69,9 +69,10 @@ def generate(
     `chance` [batch, max_new_tokens] holds numbers in [0, 1), see `blocks.sample`; None takes the likeliest token each
     time. `rows` prompts are answered at a time; None: all at once.
     """
+    reading = passes(model)
     parts = [
         _generate(
-            model,
+            reading,
             prompts[start : start + (rows or len(prompts))],
             None if chance is None else chance[start : start + (rows or len(prompts))],
             max_new_tokens,
@@ -96,7 +97,7 @@ def widen(block: Tensor, length: int, filler: float) -> Tensor:
 
 
 def _generate(
-    model: Any,
+    reading: Passes,
     prompts: Sequence[Sequence[int]],
     chance: Tensor | None,
     max_new_tokens: int,
@@ -104,7 +105,6 @@ def _generate(
     pad: int,
     temperature: float,
 ) -> Generated:
-    reading = passes(model)
     device, under_way = reading.device, reading.begin()
     step_tokens, attention = (block.to(device) for block in pad_left(prompts, pad))
     chance = None if chance is None else chance.to(device)
