@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import accumulate
 from typing import NoReturn
 
 from overseer.errors import Malformed
@@ -17,8 +18,9 @@ from overseer.errors import Malformed
 MAX_DEPTH = 32
 """Arrays and objects within each other; what is asked for anywhere here needs no more than four."""
 
-# An escaped pair, a quote, a bracket: all that the depth of a JSON text hangs on. Linear, whatever the text.
-_STRUCTURE = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
+# A string, ended or not, or a bracket: all that the depth of a JSON text hangs on. Linear, whatever the text.
+_STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|([\[\]{}])', re.DOTALL)
+_DEEPER = {"[": 1, "{": 1, "]": -1, "}": -1, "": 0}
 
 
 def load_json(text: str, max_chars: int) -> object:
@@ -57,20 +59,10 @@ def shown(text: str) -> str:
 
 def _bound_depth(text: str) -> None:
     """Before anything recurses. Brackets within strings do not count."""
-    depth = 0
-    quoted = False
-    for match in _STRUCTURE.finditer(text):
-        token = match.group()
-        if token == '"':
-            quoted = not quoted
-        elif quoted:
-            continue
-        elif token in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise Malformed(f"nested over {MAX_DEPTH} deep")
-        elif token in "]}":
-            depth -= 1
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return  # no deeper than it has openers: nearly every text that is not an attack
+    if max(accumulate(map(_DEEPER.__getitem__, _STRUCTURE.findall(text)))) > MAX_DEPTH:
+        raise Malformed(f"nested over {MAX_DEPTH} deep")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What tests of faults share: full counts on demand, processes that die where they are told to, a run's whole life."""
+"""What tests of faults share: full counts, bounds on time, processes that die where they are told to, a run's life."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ FULL = os.environ.get("OVERSEER_FULL") == "1"
 """Run the whole of each acceptance count, not a tenth."""
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["pytest", "overseer.oversight", "overseer.running.runner"])
+
+
+def in_time(seconds: float, bound: float) -> bool:
+    """Is this within the bound: to the letter in full counts, which are run on a quiet machine, else in its order?
+
+    What shares a machine with who knows whom may take many times as long, and is no worse for it; what hangs, or grows
+    faster than its input, takes hundreds of times as long.
+    """
+    return seconds <= (bound if FULL else 20 * bound)
 
 
 def rare(failures: int, trials: int) -> str:

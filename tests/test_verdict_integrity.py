@@ -8,13 +8,13 @@ Set OVERSEER_FULL=1 for a million parser inputs instead of a hundred thousand.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from itertools import product
 from time import thread_time
 
 import pytest
+from faults_driver import FULL, in_time
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -361,26 +361,30 @@ LARGEST = {
     "many long integers": "[" + ",".join(["9" * 4200] * 15) + "]",
     "white space": " " * 65_000,
     "closers": "]" * 65_000,
+    "openers, then closers": "[" * 32 + "]" * 65_000,
+    "openers in a string, then quotes": json.dumps("[" * 33) + '"' * 65_000,
+    "shallow, but many": "[" + "[]," * 21_000 + "[]]",
+    "objects in an array": "[" + '{"":""},' * 8_000 + "{}]",
     "surrogates": "\ud800" * 65_000,
 }
 
 
 @pytest.mark.parametrize("text", LARGEST.values(), ids=LARGEST.keys())
-def test_the_largest_inputs_are_answered_within_50_ms(text: str) -> None:
-    """Nothing within the size that is read takes quadratic time or recursion; best of three, of this thread's time."""
+def test_the_largest_inputs_are_answered_in_time(text: str) -> None:
+    """Nothing within the size that is read takes quadratic time or recursion: 50 ms, best of three."""
     for dialect in JUDGES:
         took = []
         for _ in range(3):
             begun = thread_time()
             assert isinstance(parse(CRITIQUE, text, "stop", dialect), Failure)
             took.append(thread_time() - begun)
-        assert min(took) < 0.05, dialect
+        assert in_time(min(took), 0.05), dialect
 
 
 @pytest.mark.slow
 def test_damaged_inputs_are_failures_and_nothing_escapes() -> None:
-    """10^5 damaged replies (10^6 with OVERSEER_FULL=1): each a typed failure, none raised, each within 50 ms."""
-    count = 1_000_000 if os.environ.get("OVERSEER_FULL") == "1" else 100_000
+    """10^5 damaged replies (10^6 in full counts): each a typed failure, none raised, each within 50 ms."""
+    count = 1_000_000 if FULL else 100_000
     longest = 0.0
     for index, text in inputs(count):
         begun = thread_time()
@@ -389,4 +393,4 @@ def test_damaged_inputs_are_failures_and_nothing_escapes() -> None:
         assert isinstance(value, Failure), (index, text)
         assert isinstance(parse(CRITIQUE, text, "stop", "word"), Failure), (index, text)
     print(f"\n{count} damaged inputs × 2 dialects: {count} failures, 0 raised, longest {longest * 1000:.2f} ms")
-    assert longest <= 0.05
+    assert in_time(longest, 0.05)
