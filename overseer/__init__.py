@@ -6,9 +6,14 @@ The public functions, one a verb, are those of `overseer.api`; they load when fi
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Where torch multiplies with MKL, a row's numbers then hang on that row alone; else, on AVX2, on its place in the batch
+# too. MKL reads this once, when first used. It costs nothing (docs/results.md).
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 if TYPE_CHECKING:
     from overseer.api import (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -75,6 +78,23 @@ def test_company_changes_nothing(model: Passes, temperature: float) -> None:
     for number in range(8):
         assert write(model, rows(temperature, number), SHAPE, ENDS, 0, nobody) == [together[number]]
         assert write(model, rows(temperature, 5, number), SHAPE, ENDS, 0, nobody)[1] == together[number]
+
+
+def test_a_row_hangs_on_no_place_in_its_batch_with_avx2_either() -> None:
+    """MKL's kernels for AVX2 round by place unless they are told to be strict, which importing the package does."""
+    code = """
+import overseer, torch
+torch.manual_seed(0)
+for _ in range(20):
+    batch, weight, order = torch.randn(37, 64), torch.randn(64, 64), torch.randperm(37)
+    assert torch.equal((batch @ weight.T)[order], batch[order] @ weight.T)
+"""
+    alone = {name: value for name, value in os.environ.items() if name != "MKL_CBWR"}
+    old = alone | {"MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=old, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_log_probabilities_are_those_of_a_full_pass(model: Passes, network: Any) -> None:
