@@ -34,10 +34,7 @@ def inputs_of(
     named = {file.relative_to(common).as_posix(): file for file in files}
     config = {name: file.read_bytes() for name, file in named.items() if file.exists()}
     inputs |= {f"file {name}": identity_of(content) for name, content in config.items()}
-    for path in setup.weights:  # a folder's name alone is often its step in training
-        inputs[f"weights {'/'.join(path.parts[-2:] if path.is_dir() else path.parts[-1:])}"] = (
-            identity_now(path) or "gone"
-        )
+    inputs |= {f"weights {name}": identity_now(path) or "gone" for name, path in _told_apart(setup.weights).items()}
     inputs |= {
         "entry": files[0].relative_to(common).as_posix(),
         "origin": str(files[0]),
@@ -47,6 +44,17 @@ def inputs_of(
         config[LISTED] = source.copy
         inputs[LISTED_ROLE] = identity_of(source.copy)
     return inputs, config
+
+
+def _told_apart(weights: Sequence[Path]) -> dict[str, Path]:
+    """Weights by the ends of their paths: as much of them as tells all apart, wherever the rest of the path leads."""
+    different = set(weights)
+    more = 0
+    while True:  # a folder's name alone is often its step in training
+        named = {"/".join(path.parts[-(1 + path.is_dir() + more) :]): path for path in weights}
+        if len(named) == len(different):
+            return named
+        more += 1
 
 
 def placed(file: Path) -> Path:

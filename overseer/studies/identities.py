@@ -6,6 +6,7 @@ its record.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def identity(path: Path) -> str | None:
     for file in sorted(each for each in path.iterdir() if each.is_file() and each.name not in _TOLD):
         digest.update(f"{file.name} {_digest(file)}\n".encode())
     return digest.hexdigest()
+
+
+def identity_of_all(paths: Iterable[Path], further: Iterable[str] = ()) -> str:
+    """SHA-256 of all of these, by name and content, and of what else is said."""
+    held = [*(f"{path.name} {identity(path)}" for path in paths), *further]
+    return sha256("".join(f"{each}\n" for each in held).encode()).hexdigest()
 
 
 def is_run(path: Path) -> bool:

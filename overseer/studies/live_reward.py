@@ -14,6 +14,7 @@ import torch
 
 from overseer.config.hierarchies import load_hierarchy
 from overseer.records import Message, Task
+from overseer.studies.identities import identity_of_all
 from overseer.studies.live import LiveOversight, Verdict, write_verdicts
 from overseer.training.data import Asked
 from overseer.training.ppo_stage import Rewarding
@@ -28,6 +29,8 @@ def rewarding(
     hierarchy: Path | str, seed: int, overrides: Sequence[str] = (), *, by_sentence: bool = False
 ) -> Rewarding:
     """What `training.ppo_stage.ppo` opens: this hierarchy over each rollout, verdicts kept in the run's folder.
+
+    It is identified by files, weights and settings: a run that was begun under another hierarchy does not go on.
 
     Raises ConfigError, before anything is trained, for a hierarchy that cannot reward.
     """
@@ -46,7 +49,8 @@ def rewarding(
     def open_(asked: Sequence[Asked], folder: Path) -> AbstractContextManager[Reward]:
         return opened(asked, folder)
 
-    return open_
+    what = [*overrides, f"by sentence: {by_sentence}"]
+    return Rewarding(open_, identity_of_all((*setup.files, *setup.weights), what))
 
 
 class LiveReward:

@@ -12,7 +12,6 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from overseer.reviewers.binding import bind
 from overseer.running.session import Progress
 from overseer.runs import Run, open_run
 from overseer.sources import TaskSource, open_source, with_known_bad
-from overseer.studies.identities import identity
+from overseer.studies.identities import identity_of_all
 
 Say = Callable[[str], None]
 PART = ".part"
@@ -86,9 +85,8 @@ def _limits_of(tree: Tree) -> dict[str, Tree]:
 def identity_of(hierarchy: Path, settings: Sequence[str], *, tasks: bool) -> str:
     """SHA-256 of all that decides what a hierarchy finds: files, constitutions, weights, settings; also its `tasks`."""
     setup = load_hierarchy(hierarchy, settings)
-    held = [f"{each.name} {identity(each)}\n" for each in (*setup.files, *setup.weights)]
-    held += [f"{source_of(setup, '').digest}\n"] if tasks else []
-    return sha256("".join(held).encode()).hexdigest()
+    further = [source_of(setup, "").digest] if tasks else []
+    return identity_of_all((*setup.files, *setup.weights), further)
 
 
 def unattended(setup: Setup) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,14 +20,16 @@ from time import perf_counter
 from typing import Any
 
 from overseer import town
+from overseer.config.constitutions import read_constitution
 from overseer.config.hierarchies import Setup
 from overseer.errors import ConfigError, JournalError, OverseerError
 from overseer.models import folders
 from overseer.studies.identities import identity as identity
+from overseer.studies.identities import identity_of_all
 from overseer.studies.overseeing import identity_of
 from overseer.studies.recipe_schema import Recipe, Unit, read_recipe
 from overseer.studies.units import STAGES, Inputs, check_hierarchy, model_string, plain, run_settings, seeded
-from overseer.training.outputs import versions
+from overseer.training.outputs import under_way, versions
 
 RESULTS = "results.jsonl"
 PROVIDERS = tuple(f"{name}/" for name in folders.LOCAL)
@@ -59,6 +62,7 @@ def run_recipe(path: Path, *, tell: Tell | None = None) -> list[Done]:
     done: list[Done] = []
     with _owned(out):
         rows = _rows(out / RESULTS)
+        _check_places([out / _name(unit, seed) for seed in seeds for unit in recipe.units], {name for _, name in rows})
         for seed in seeds:
             made: dict[str, Done] = {}
             for unit in recipe.units:
@@ -67,8 +71,10 @@ def run_recipe(path: Path, *, tell: Tell | None = None) -> list[Done]:
                 place = out / _name(unit, seed)
                 kept = rows.get((_key(unit, settings, inputs), place.name))
                 if kept is None or _made(place) != kept["made"]:
+                    _begin(place, _key(unit, settings, inputs))
                     row = {**_run(unit, settings, inputs, place, tell or _silently), "seed": seed, "recipe": digest}
                     _append(out / RESULTS, row)
+                    _begun(place).unlink(missing_ok=True)
                     rows[row["key"], place.name] = row
                     made[unit.id] = Done(unit.id, seed, place, row, skipped=False)
                 else:
@@ -126,6 +132,8 @@ def _check(recipe: Recipe, file: str, base: Path) -> dict[str, Any]:
             found[unit.id] = STAGES[unit.stage].settings(unit.settings, f"{where}.settings")
             if not missing:
                 setups[unit.id] = check_hierarchy(unit, found[unit.id], base, units)
+                if unit.constitution is not None:
+                    read_constitution(base / Path(unit.constitution).expanduser())
             overseen = setups.get(unit.run or "")
             if unit.labels == "oracle" and overseen is not None and overseen.tasks.file is not None:
                 problems.append(f"{where}.labels: the tasks of {unit.run!r} are not Town's, and have no truth")
@@ -155,6 +163,9 @@ def _inputs(unit: Unit, settings: Any, base: Path, made: Mapping[str, Done]) -> 
         elif said.startswith(PROVIDERS):
             path = folders.locate(said, base)
             digest = folders.identity(path)
+        elif key == "constitution":
+            path = base / Path(said).expanduser()
+            digest = identity_of_all(read_constitution(path).files)
         else:
             path = base / Path(said).expanduser()
             digest = identity(path) or ""
@@ -224,6 +235,37 @@ def _rows(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
         with path.open("r+b") as file:
             file.truncate(len(b"\n".join(lines[:-1])) + (1 if len(lines) > 1 else 0))
     return found
+
+
+def _begun(place: Path) -> Path:
+    """The file that says which unit is making what stands at `place`, until its row does."""
+    return place.with_name(f".{place.name}.begun")
+
+
+def _check_places(places: Sequence[Path], made: Collection[str]) -> None:
+    """Raises ConfigError where something stands that no unit of this folder made, or began: it would be replaced."""
+    problems = [
+        f"{there}: stands where a unit's output goes, and {RESULTS} has no row of it (move it, or choose another `out`)"
+        for place in places
+        for there in (place, under_way(place))
+        if there.exists() and place.name not in made and not _begun(place).exists()
+    ]
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+
+
+def _begin(place: Path, key: str) -> None:
+    """Say which unit is at `place` from now on. What another left unfinished there, or this one as it was, goes."""
+    mark, said = _begun(place), f"{key} {place.resolve()}\n".encode()
+    try:
+        if not mark.exists() or mark.read_bytes() != said:
+            if under_way(place).exists():
+                shutil.rmtree(under_way(place))
+            mark.write_bytes(said)
+    except OSError as error:
+        raise OverseerError(
+            f"{mark}: cannot be written: {error.strerror} (mend that, and run the recipe again)"
+        ) from error
 
 
 def _append(path: Path, row: Mapping[str, Any]) -> None:

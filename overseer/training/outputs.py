@@ -57,6 +57,11 @@ def check_free(out: Path, *, replace: bool) -> None:
         raise ConfigError(f"{out}: is there already (choose another folder, remove it, or say --replace)")
 
 
+def under_way(out: Path) -> Path:
+    """Where PPO keeps metrics and snapshots of what is to become `out`, and goes on from there."""
+    return out.with_name(f".{out.name}.run")
+
+
 @contextmanager
 def whole(out: Path, *, replace: bool) -> Iterator[Path]:
     """A folder to write to, which becomes `out` when the block ends well, and is gone when it does not.

@@ -489,9 +489,8 @@ def learn(run: Run, lesson: Lesson, update: int) -> dict[str, float]:
     value_only = update < config.value_only_updates
     for group in run.optimizer.param_groups:
         group["lr"] = group["first_lr"] * rate_of(update, config)
-    run.network.train(
-        config.gradient_checkpointing
-    )  # dropout is off for good; transformers checkpoints in training mode
+    # Dropout is off for good, in either mode; transformers checkpoints in training mode.
+    run.network.train(config.gradient_checkpointing)
     totals: dict[str, Tensor] = {}
     tokens, steps = 0, 0
     norms: dict[str, float] = {}
@@ -674,6 +673,7 @@ def train_ppo(
     reference: Any | None = None,
     decode: Callable[[Sequence[int]], str] | None = None,
     folder: Path | None = None,
+    rewarded_by: str = "",
     watch: monitor.Watch | None = None,
     measure: Callable[[Rollouts], Mapping[str, float]] | None = None,
     tell: Callable[[str], None] | None = None,
@@ -682,14 +682,15 @@ def train_ppo(
 
     `value` None: the value head shares the policy's trunk. `reference` None: a frozen copy of the policy, or the policy
     with its adapters off. `folder` holds metrics and snapshots, and a run that it holds goes on, given the same inputs
-    again. `watch` counts traits and rings alarms; `measure` is logged and chooses nothing; `tell` is told of alarms, a
-    line each. Started by `accelerate launch`, several processes share each round. Raises ConfigError for inputs that do
-    not fit, OverseerError where the run stops: what was learned until then is in the folder.
+    again; `rewarded_by` tells the reward from others, in any words. `watch` counts traits and rings alarms; `measure`
+    is logged and chooses nothing; `tell` is told of alarms, a line each. Started by `accelerate launch`, several
+    processes share each round. Raises ConfigError for inputs that do not fit, OverseerError where the run stops: what
+    was learned until then is in the folder.
     """
     run = begun(config, policy, prompts, reward, eos=eos, pad=pad, value=value, reference=reference, decode=decode)
     if watch is not None and decode is None:
         raise ConfigError("watch: traits are counted in texts: give `decode`")
-    origin = origin_of(run) if folder is not None else {}
+    origin = origin_of(run, rewarded_by) if folder is not None else {}
     first = 0 if folder is None else resumed(run, folder, origin)
     log = monitor.Log(folder if run.process == 0 else None, first)
     run.rows.extend(log.rows)
@@ -846,7 +847,7 @@ FREE = {"unjudged_limit", "unjudged_window", "snapshot_every", "snapshots_kept"}
 """Settings that a resumed run may change: no weight hangs on them."""
 
 
-def origin_of(run: Run) -> dict[str, str]:
+def origin_of(run: Run, rewarded_by: str) -> dict[str, str]:
     """What the run was begun with, by its hash."""
     reference = run.reference.model
     tokens = sha256("\n".join(f"{prompt.id} {prompt.tokens}" for prompt in run.prompts).encode())
@@ -854,6 +855,7 @@ def origin_of(run: Run) -> dict[str, str]:
         "policy": fingerprint(run.network),
         "reference": "" if reference is None else fingerprint(reference),
         "prompts": tokens.hexdigest(),
+        "reward": rewarded_by,
     }
 
 

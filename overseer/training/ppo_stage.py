@@ -11,6 +11,7 @@ import copy
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 from typing import Any, Literal
@@ -25,16 +26,23 @@ from overseer.training.fitting import Rows, Work, adapters, work
 from overseer.training.generation import Prompt, generate, generator
 from overseer.training.monitor import METRICS, Row, Watch
 from overseer.training.networks import ValueModel, value_from_reward
-from overseer.training.outputs import Figure, Made, check_free
+from overseer.training.outputs import Figure, Made, check_free, under_way
 from overseer.training.ppo import Count, PpoConfig, Trained, train_ppo
 from overseer.training.rewards import Reward, Rollouts, ask, model_reward
 from overseer.training.settings import Lora
 from overseer.training.tokens import Opened, backend, open_model
 
-Rewarding = Callable[[Sequence[Asked], Path], AbstractContextManager[Reward]]
-"""Opens a reward that is no model's: from the prompts that are asked, and the folder of the run that is under way."""
 BESIDE = ("tensorboard", "verdicts")
 """Folders of the run that are kept with the policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewarding:
+    """A reward that is no model's. `identity`: of all that it hangs on; a run goes on under the same alone."""
+
+    open: Callable[[Sequence[Asked], Path], AbstractContextManager[Reward]]
+    """From the prompts that are asked, and the folder of the run that is under way."""
+    identity: str
 
 
 class Ppo(PpoConfig):
@@ -82,10 +90,10 @@ def ppo(
         _check_together(policy_at, reward_at)
     asked, left = _fitting(read.rows, policy_at, settings.max_new_tokens)
     rows: Rows[Asked] = Rows(tuple((row, ()) for row, _ in asked), (), {**read.left_out, **left}, read.origins)
-    under_way = out.with_name(f".{out.name}.run")
+    running = under_way(out)
     opened: AbstractContextManager[Reward | None] = nullcontext()
     if not isinstance(reward, str):
-        opened = reward([row for row, _ in asked], under_way)
+        opened = reward.open([row for row, _ in asked], running)
     with opened as live, work("ppo", out, policy_at, settings, replace=replace, told=None, reward=reward_at) as at:
         policy = at.loaded("AutoModelForCausalLM").eval()
         known = [prompt for _, prompt in asked]
@@ -110,19 +118,20 @@ def ppo(
             pad=at.pad,
             value=value if _separate(settings) else None,
             decode=lambda tokens: at.opened.tokenizer.decode(tokens, skip_special_tokens=True),
-            folder=under_way,
+            folder=running,
+            rewarded_by="" if isinstance(reward, str) else reward.identity,
             watch=Watch(),
             measure=measure,
             tell=tell,
         )
         if at.state.is_main_process:
-            shutil.copy(under_way / METRICS, at.folder / METRICS)
+            shutil.copy(running / METRICS, at.folder / METRICS)
             for name in BESIDE:
-                if (under_way / name).is_dir():
-                    shutil.copytree(under_way / name, at.folder / name)
+                if (running / name).is_dir():
+                    shutil.copytree(running / name, at.folder / name)
         made = at.saved(trained.policy, rows, config.updates, _figures(trained, config), command)
     if at.state.is_main_process:
-        shutil.rmtree(under_way, ignore_errors=True)
+        shutil.rmtree(running, ignore_errors=True)
     return made
 
 
