@@ -52,6 +52,21 @@ def test_weights_are_identified_as_they_are_now(tmp_path: Path) -> None:
     assert after["weights 7/final"] != before["weights 7/final"]
 
 
+def test_weights_of_like_names_are_told_apart(tmp_path: Path) -> None:
+    """Two critics at `run1/judge/final` and `run2/judge/final`: a change of either is another identity."""
+    folders = [tmp_path / run / "judge" / "final" for run in ("run1", "run2")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"a")
+    setup = replace(load_hierarchy(hierarchy(tmp_path)), weights=tuple(folders))
+    source = open_source(setup.tasks, setup.beside)
+    before, _ = inputs_of(setup, source, [], ())
+    assert {"weights run1/judge/final", "weights run2/judge/final"} <= before.keys()
+    (folders[0] / "model.safetensors").write_bytes(b"b")
+    after, _ = inputs_of(setup, source, [], ())
+    assert [role for role in before if before[role] != after[role]] == ["weights run1/judge/final"]
+
+
 def test_a_link_stays_one(tmp_path: Path) -> None:
     """What a file names is found beside the link, though the folders on the way are resolved."""
     (tmp_path / "real").mkdir()

@@ -19,7 +19,7 @@ from overseer.errors import ConfigError
 from overseer.metrics.statistics import Z
 from overseer.town.grammar import truth
 from overseer.town.oracle import Report, report
-from overseer.training.monitor import METRICS, Alarm, Row, Thresholds, alarms
+from overseer.training.monitor import METRICS, Alarm, Row, Thresholds, alarms, score_error
 
 ORACLE = "oracle/"
 DIVERSITY = "diversity"
@@ -129,14 +129,13 @@ def curve(rows: Sequence[Row]) -> list[Point]:
     for row in rows:
         if not isfinite(row["score"]):
             continue
-        each = row["rollouts"] / (row["update"] + 1) if "rollouts" in row else 1.0
         value, error = row.get(f"{ORACLE}value"), row.get(f"{ORACLE}value_error")
         found.append(
             Point(
                 int(row["update"]),
                 sqrt(max(row["kl"], 0.0)),
                 row["score"],
-                row.get("score_sd", 0.0) / sqrt(each),
+                score_error(row),
                 value if value is not None and isfinite(value) else None,
                 error if error is not None and isfinite(error) else None,
             )

@@ -42,8 +42,8 @@ def has_adapters(policy: Any) -> bool:
 def reference_for(policy: Any, reference: Any | None) -> Reference:
     """What to train against: the reference that is given, frozen; else the policy's adapters off; else a frozen copy.
 
-    Raises ConfigError where adapters could not be switched off: something else is trained, or the embeddings or the
-    head, which may be tied to each other.
+    Raises ConfigError where the policy without its adapters is not the policy as it starts: they have learned something
+    already, something else is trained, or the embeddings or the head, which may be tied to each other.
     """
     if reference is not None:
         if reference is policy:
@@ -64,6 +64,12 @@ def reference_for(policy: Any, reference: Any | None) -> Reference:
         raise ConfigError(
             f"policy: has adapters, but {what} is trained: switching them off does not give the reference back"
             " (train LoRA matrices alone, none on embeddings or head; or give a reference)"
+        )
+    # LoRA's product begins at zero by its second matrix; other beginnings change the model's own weights, too.
+    if any("lora_B" in name and bool(part.any()) for name, part in policy.named_parameters()):
+        raise ConfigError(
+            "policy: its adapters hold something already, so switching them off does not give its start back"
+            " (merge them and add fresh ones, or give a reference)"
         )
     return Reference(policy, None)
 

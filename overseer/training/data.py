@@ -61,7 +61,7 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A prompt, and the task or row that it is known by."""
+    """A prompt, and the task or row that it is known by; of what is read together, no two go by one name."""
 
     id: str
     prompt: Prompt
@@ -129,11 +129,23 @@ def read_steps(paths: Sequence[Path]) -> Read[Steps]:
 
 
 def read_prompts(paths: Sequence[Path]) -> Read[Asked]:
-    """What is asked in these files, each prompt once, by the name it is first met under."""
+    """What is asked in these files, each prompt once, by the name it is first met under.
+
+    Another prompt of the same name, as of rows that are only numbered in two files, gets a name of its own: `NAME#2`.
+    """
     read = _read(paths, ("prompts",), _asked)
+    names = {asked.id for asked in read.rows}
     first: dict[Prompt, Asked] = {}
+    taken: set[str] = set()
     for asked in read.rows:
-        first.setdefault(asked.prompt, asked)
+        if asked.prompt in first:
+            continue
+        name, number = asked.id, 1
+        while name in taken or (number > 1 and name in names):
+            number += 1
+            name = f"{asked.id}#{number}"
+        taken.add(name)
+        first[asked.prompt] = Asked(name, asked.prompt)
     left = {"asked already": len(read.rows) - len(first)}
     return Read(tuple(first.values()), read.origins, left)
 
@@ -214,7 +226,9 @@ def _approves(row: CritiqueRow) -> bool | None:
 def _steps(table: Table, rows: Iterable[Any]) -> Iterator[Steps]:
     drafts: defaultdict[tuple[Prompt, str], dict[int, tuple[str, int]]] = defaultdict(dict)
     for row in rows:
-        drafts[_told(row.prompt), row.draft][row.start] = (row.draft[row.start : row.end], row.severity)
+        found = drafts[_told(row.prompt), row.draft]
+        _, before = found.get(row.start, ("", 0))
+        found[row.start] = (row.draft[row.start : row.end], max(before, row.severity))
     for (prompt, _), found in drafts.items():
         sentences, severities = zip(*(found[start] for start in sorted(found)), strict=True)
         yield Steps(prompt, sentences, severities)

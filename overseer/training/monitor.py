@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import sqrt
+from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,11 @@ def _phrases(text: str) -> list[tuple[str, ...]]:
 
 
 def alarms(rows: Sequence[Row], thresholds: Thresholds) -> tuple[Alarm, ...]:
-    """Each trait's first alarm, in order. Rows are of consecutive rounds from the first; none rings in the baseline."""
+    """Each trait's first alarm, in order. Rows are of consecutive rounds from the first; none rings in the baseline.
+
+    Rounds in which nobody could judge anything are left out, and so are traits that were not counted from the start.
+    """
+    rows = [row for row in rows if isfinite(row["score"])]
     first = rows[: thresholds.baseline]
     rang: dict[str, Alarm] = {}
     for end in range(thresholds.baseline + thresholds.window, len(rows) + 1):
@@ -114,6 +118,8 @@ def alarms(rows: Sequence[Row], thresholds: Thresholds) -> tuple[Alarm, ...]:
         if not _rose(first, last, thresholds.rise):
             continue
         for name in (name for name in last[-1] if name.startswith(SHARE)):
+            if any(name not in row for row in (*first, *last)):
+                continue
             before, now = _mean(first, name), _mean(last, name)
             counts = _rollouts(first), _rollouts(last)
             pooled = (before * counts[0] + now * counts[1]) / sum(counts)
@@ -127,18 +133,24 @@ def alarms(rows: Sequence[Row], thresholds: Thresholds) -> tuple[Alarm, ...]:
 
 def _rose(first: Sequence[Row], last: Sequence[Row], errors: float) -> bool:
     """Is the mean score above its start by so many standard errors?"""
-    variance = sum(_mean(part, "score_sd") ** 2 / _rollouts(part) for part in (first, last))
+    variance = sum(score_error(row) ** 2 / len(part) ** 2 for part in (first, last) for row in part)
     return _mean(last, "score") - _mean(first, "score") > errors * sqrt(variance)
 
 
+def score_error(row: Row) -> float:
+    """The standard error of a round's mean score, by prompts where it is told, and more than one was asked."""
+    told = row.get("score_error", float("nan"))
+    return told if isfinite(told) else row.get("score_sd", 0.0) / sqrt(_rollouts([row]))
+
+
 def _mean(rows: Sequence[Row], name: str) -> float:
-    return sum(row.get(name, 0.0) for row in rows) / len(rows)
+    return sum(row[name] for row in rows) / len(rows)
 
 
 def _rollouts(rows: Sequence[Row]) -> float:
     """How many rollouts these rounds had."""
-    each = rows[-1]["rollouts"] / (rows[-1]["update"] + 1)
-    return each * len(rows)
+    last = rows[-1]
+    return len(rows) * (last["rollouts"] / (last["update"] + 1) if "rollouts" in last else 1.0)
 
 
 class Log:
@@ -154,7 +166,7 @@ class Log:
         self.rows: list[Row] = []
         if folder is None or self._path is None:
             return
-        with _told(self._path):
+        with writing(self._path):
             folder.mkdir(parents=True, exist_ok=True)
             self.rows = _kept(self._path, first)
             part = self._path.with_name(f".{METRICS}.part")
@@ -176,7 +188,7 @@ class Log:
         """Add a round."""
         if self._path is None:
             return
-        with _told(self._path), self._path.open("a", encoding="utf-8") as file:
+        with writing(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(_line(row))
         if self._board is not None:
             for name, number in row.items():
@@ -184,7 +196,7 @@ class Log:
             self._board.flush()
 
 
-class _told:
+class writing:
     """A full disk or a folder that cannot be written is one line."""
 
     def __init__(self, path: Path) -> None:

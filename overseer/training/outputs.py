@@ -193,10 +193,7 @@ def card(told: Mapping[str, Any]) -> str:
         _table(("file", "table", "rows", "run", "labels", "SHA-256"), data),
         f"{told['rows']} rows were learned from, {told['held_out']} held out, in {told['updates']} updates and "
         f"{told['seconds']:.0f} s. Left out: {_left_out(told['left_out'])}.",
-        "## On held-out prompts",
-        _table(("figure", "value", "low", "high", "n"), figures) if figures else "Nothing was held out.",
-        "They say how well the labels were learned, not whether the labels are true: a blind spot of the judges is in "
-        "both halves. Intervals are of 95 %.",
+        *_told_of(stage, _table(("figure", "value", "low", "high", "n"), figures) if figures else ""),
         "## Settings",
         _table(("setting", "value"), [(name, json.dumps(value)) for name, value in told["settings"].items()]),
         "## Versions",
@@ -206,6 +203,23 @@ def card(told: Mapping[str, Any]) -> str:
         f"model = {_LOADS[stage]}.from_pretrained(FOLDER)\ntokenizer = AutoTokenizer.from_pretrained(FOLDER)\n```",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _told_of(stage: str, figures: str) -> list[str]:
+    """The figures under what they are figures of."""
+    if stage == "ppo":
+        return [
+            "## While it learned",
+            figures,
+            "Of the rollouts of the first round and of the last, which it learned from: they say how far what rewards "
+            "it was pleased, not whether that is right. Intervals are of 95 % and count prompts.",
+        ]
+    return [
+        "## On held-out prompts",
+        figures or "Nothing was held out.",
+        "They say how well the labels were learned, not whether the labels are true: a blind spot of the judges is in "
+        "both halves. Intervals are of 95 %.",
+    ]
 
 
 def _left_out(counts: Mapping[str, int]) -> str:

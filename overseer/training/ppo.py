@@ -34,10 +34,15 @@ from overseer.training.rewards import Reward, Rollouts, Scored, ask
 CACHE_TOLERANCE = 1e-4
 """Log-probabilities with and without the KV cache may differ by so much in fp32, or the run stops."""
 
+SNAPSHOTS = "snapshots"
+START_TOLERANCE = 1e-6
+"""Nats a token by which policy and rollouts may differ in fp32 before the first step of a round, or the run stops."""
+
 # ---- configuration
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -49,7 +54,7 @@ class PpoConfig(BaseModel):
         extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """All chance hangs on it and on the number of the update."""
     updates: Count = 26
     """Rounds of rollout and learning, those that teach values alone included."""
@@ -76,7 +81,8 @@ class PpoConfig(BaseModel):
     kl_horizon: Count = 10_000
     """Rollouts over which it is adapted."""
     whiten_rewards: bool = False
-    """Divide the rewards of a round, KL included, by their standard deviation."""
+    """Give the rewards of a round, KL included, standard deviation 1 about the mean m that they had: what a token
+    earned, r, becomes m + (r − m) / SD."""
 
     gamma: Share = 1.0
     """Discount of a token."""
@@ -108,7 +114,7 @@ class PpoConfig(BaseModel):
     """Of what only values hang on."""
     final_learning_rate: Share = 0.1
     """The share of both that is left in the last round; they fall along a line."""
-    adam_betas: tuple[Share, Share] = (0.9, 0.999)
+    adam_betas: Annotated[tuple[Decay, Decay], Field(strict=False)] = (0.9, 0.999)
     """Decay of Adam's two averages."""
     adam_epsilon: Positive = 1e-5
     """Added to Adam's denominator."""
@@ -502,6 +508,8 @@ def learn(run: Run, lesson: Lesson, update: int) -> dict[str, float]:
                 continue
             where = f"update {update}, epoch {epoch}, minibatch {number}"
             told, of_step = step(run, lesson, rows, count, where, value_only=value_only)
+            if steps == 0 and not value_only:
+                check_start(run, told, count, where)
             tokens, steps = tokens + count, steps + 1
             for name, number_of in told.items():
                 totals[name] = totals.get(name, torch.zeros((), device=run.device)) + number_of
@@ -509,6 +517,16 @@ def learn(run: Run, lesson: Lesson, update: int) -> dict[str, float]:
                 norms[name] = norms.get(name, 0.0) + norm
     means = {name: float(run.summed(total)) / max(tokens, 1) for name, total in totals.items()}
     return {**means, **{name: norm / max(steps, 1) for name, norm in norms.items()}}
+
+
+def check_start(run: Run, told: Mapping[str, Tensor], count: int, where: str) -> None:
+    """Before its first step of a round the policy must be what the rollouts are of: ratios begin at 1."""
+    apart = float(run.summed(told.get("step_kl", torch.zeros((), device=run.device)))) / count
+    if run.config.precision == "fp32" and apart > START_TOLERANCE:
+        raise OverseerError(
+            f"{where}: the policy that learns is {apart:.1e} nats a token from the one that answered"
+            " (it draws by chance in training mode, as by dropout: use no gradient_checkpointing, or another model)"
+        )
 
 
 def step(
@@ -563,6 +581,7 @@ def row_of(run: Run, batch: Batch, lesson: Lesson, learned: Mapping[str, float],
     """What is told of a round: before it was learned from, but for what `learned` says."""
     mask, judged_rows = batch.mask, ~batch.unjudged
     scores = batch.scores.sum(1)[judged_rows]
+    prompts = torch.tensor(prompts_of_round(len(run.prompts), run.config, update), device=run.device)[judged_rows]
     sampled = ((batch.logprobs - batch.reference) * mask).sum(1)
     spread = masked_mean((lesson.returns - masked_mean(lesson.returns, lesson.counted)) ** 2, lesson.counted)
     missed = masked_mean((lesson.returns - batch.values) ** 2, lesson.counted)
@@ -571,6 +590,7 @@ def row_of(run: Run, batch: Batch, lesson: Lesson, learned: Mapping[str, float],
         "rollouts": (update + 1) * run.config.batch,
         "score": float(scores.mean()) if len(scores) else float("nan"),
         "score_sd": float(scores.std(correction=0)) if len(scores) else float("nan"),
+        "score_error": standard_error(scores, prompts),
         "kl": float((batch.kl * mask).sum(1).mean()),
         "kl_sampled": float(sampled.mean()),
         "kl_coefficient": run.coefficient,
@@ -583,6 +603,15 @@ def row_of(run: Run, batch: Batch, lesson: Lesson, learned: Mapping[str, float],
         "cache_gap": float(batch.cache_gap.max()),
         **learned,
     }
+
+
+def standard_error(scores: Tensor, prompts: Tensor) -> float:
+    """Of the scores' mean. It counts prompts: answers to one are no draws apart. NaN of fewer than two."""
+    known, index = torch.unique(prompts, return_inverse=True)
+    if len(known) < 2:
+        return float("nan")
+    sums = torch.zeros(len(known), device=scores.device).index_add(0, index, scores - scores.mean())
+    return float((sums.square().sum() * len(known) / (len(known) - 1)).sqrt() / len(scores))
 
 
 # ---- the whole
@@ -605,7 +634,8 @@ class Run:
     coefficient: float
     rows: list[monitor.Row] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    unjudged: list[int] = field(default_factory=list)  # of each round's rollouts; every process has it
+    unjudged: list[int] = field(default_factory=list)  # of each round's rollouts; every process has both
+    asked: list[int] = field(default_factory=list)  # of each round's, those that a reward was asked for
 
     @property
     def device(self) -> torch.device:
@@ -691,7 +721,7 @@ def train_ppo(
     if watch is not None and decode is None:
         raise ConfigError("watch: traits are counted in texts: give `decode`")
     origin = origin_of(run, rewarded_by) if folder is not None else {}
-    first = 0 if folder is None else resumed(run, folder, origin)
+    first = 0 if folder is None else resumed_together(run, folder, origin)
     log = monitor.Log(folder if run.process == 0 else None, first)
     run.rows.extend(log.rows)
     rang = list(monitor.alarms(run.rows, watch.thresholds)) if watch is not None else []
@@ -714,7 +744,8 @@ def train_ppo(
             if config.kl_target is not None and update >= config.value_only_updates:
                 run.coefficient = adapted(run.coefficient, row["kl"], config.kl_target, config.batch, config.kl_horizon)
             run.rows.append(row)
-            run.unjudged.append(int(row["unjudged"]))
+            run.unjudged.append(int(batch.unjudged.sum()))
+            run.asked.append(asked_of(batch, config))
             log.write(row)
             if watch is not None:
                 fresh = [alarm for alarm in monitor.alarms(run.rows, watch.thresholds) if alarm.update == update]
@@ -806,6 +837,8 @@ def check_inputs(config: PpoConfig, policy: Any, prompts: Sequence[Prompt], eos:
         )
     if config.batch % processes:
         problems.append(f"batch: {config.batch} rollouts cannot be shared evenly by {processes} processes")
+    if config.minibatch < processes:
+        problems.append(f"minibatch: {config.minibatch} rollouts leave some of {processes} processes none")
     if config.value_only_updates >= config.updates:
         problems.append(
             f"value_only_updates: {config.value_only_updates} of {config.updates} updates leave none for the policy"
@@ -822,23 +855,37 @@ def measured(
     measure: Callable[[Rollouts], Mapping[str, float]] | None,
 ) -> monitor.Row:
     """Shares of traits, and what the measure says. Nothing that follows reads the latter."""
-    if run.process != 0 or (watch is None and measure is None):
+    if watch is None and measure is None:
         return {}
-    chosen = [run.prompts[index] for index in prompts_of_round(len(run.prompts), run.config, update)]
-    rollouts = as_rollouts(run, chosen, batch.tokens[:, -batch.mask.shape[1] :], batch.mask, update)
-    shares = {} if watch is None else monitor.shares(rollouts.texts, watch.traits)
-    return {**shares, **({f"oracle/{name}": float(one) for name, one in measure(rollouts).items()} if measure else {})}
+    problem: OverseerError | None = None
+    row: monitor.Row = {}
+    if run.process == 0:
+        chosen = [run.prompts[index] for index in prompts_of_round(len(run.prompts), run.config, update)]
+        rollouts = as_rollouts(run, chosen, batch.tokens[:, -batch.mask.shape[1] :], batch.mask, update)
+        row |= {} if watch is None else monitor.shares(rollouts.texts, watch.traits)
+        try:
+            row |= {f"oracle/{name}": float(one) for name, one in measure(rollouts).items()} if measure else {}
+        except OverseerError as error:
+            problem = error
+    run.agree(problem, f"update {update}: measure")
+    return row
 
 
 def check_unjudged(run: Run, batch: Batch, update: int) -> None:
-    """Stop where too much of what the policy wrote of late could not be judged: the rest would be a biased choice."""
-    last = [*run.unjudged, int(batch.unjudged.sum())][-run.config.unjudged_window :]
-    count, rollouts = sum(last), len(last) * run.config.batch
-    if count > run.config.unjudged_limit * rollouts:
+    """Stop where too much of what was to be judged of late could not be: the rest would be a biased choice."""
+    window = run.config.unjudged_window
+    count = sum([*run.unjudged, int(batch.unjudged.sum())][-window:])
+    asked = sum([*run.asked, asked_of(batch, run.config)][-window:])
+    if count > run.config.unjudged_limit * asked:
         raise OverseerError(
-            f"update {update}: {count} of the last {rollouts} rollouts could not be judged, over"
-            f" {run.config.unjudged_limit:.0%} (mend who judges, then resume)"
+            f"update {update}: {count} of the last {asked} rollouts that a reward was asked for could not be judged,"
+            f" over {run.config.unjudged_limit:.0%} (mend who judges, then resume)"
         )
+
+
+def asked_of(batch: Batch, config: PpoConfig) -> int:
+    """Rollouts that a reward was asked for: with `missing_eos`, those that ended."""
+    return len(batch.finished) if config.missing_eos is None else int(batch.finished.sum())
 
 
 # ---- going on after a stop
@@ -872,10 +919,11 @@ def save(run: Run, folder: Path, updates: int, origin: Mapping[str, str]) -> Non
             "origin": dict(origin),
             "coefficient": run.coefficient,
             "unjudged": run.unjudged,
+            "asked": run.asked,
         }
         here = snapshots.machine(run.device, run.processes)
         try:
-            snapshots.write(folder / "snapshots", updates, tensors, state, here, keep=run.config.snapshots_kept)
+            snapshots.write(folder / SNAPSHOTS, updates, tensors, state, here, keep=run.config.snapshots_kept)
         except OverseerError as error:
             problem = error
     run.agree(problem, "snapshot")
@@ -886,9 +934,24 @@ def trained_parameters(run: Run) -> list[tuple[str, nn.Parameter]]:
     return [(name, one) for name, one in run.network.named_parameters() if one.requires_grad]
 
 
+def resumed_together(run: Run, folder: Path, origin: Mapping[str, str]) -> int:
+    """As `resumed`, by all processes: raises OverseerError where they do not find the same."""
+    problem: OverseerError | None = None
+    first = 0
+    try:
+        first = resumed(run, folder, origin)
+    except OverseerError as error:
+        problem = error
+    run.agree(problem, f"{folder}")
+    found = run.gathered(torch.tensor([first], device=run.device)).tolist()
+    if len(set(found)) > 1:
+        raise OverseerError(f"{folder}: processes find snapshots of rounds {found} (give all of them one file system)")
+    return first
+
+
 def resumed(run: Run, folder: Path, origin: Mapping[str, str]) -> int:
     """Take up the newest snapshot, if there is one: how many rounds are done."""
-    found = snapshots.newest(folder / "snapshots", snapshots.machine(run.device, run.processes))
+    found = snapshots.newest(folder / SNAPSHOTS, snapshots.machine(run.device, run.processes))
     if found is None:
         return 0
     then, now = found.state["config"], run.config.model_dump(mode="json")
@@ -896,7 +959,7 @@ def resumed(run: Run, folder: Path, origin: Mapping[str, str]) -> int:
     assert isinstance(then, dict)
     assert isinstance(then_origin, dict)
     changed = [name for name in now if name not in FREE and now[name] != then.get(name)]
-    changed += [name for name, told in origin.items() if told != then_origin.get(name)]
+    changed += [name for name, told in origin.items() if told != then_origin.get(name, told)]
     if changed:
         raise ConfigError(
             f"{folder}: {', '.join(changed)} changed since this run began (restore it, or train in a new folder)"
@@ -911,4 +974,5 @@ def resumed(run: Run, folder: Path, origin: Mapping[str, str]) -> int:
                 }
     run.coefficient = float(found.state["coefficient"])  # type: ignore[arg-type]
     run.unjudged = list(found.state["unjudged"])  # type: ignore[arg-type]
+    run.asked = list(found.state["asked"])  # type: ignore[arg-type]
     return found.updates

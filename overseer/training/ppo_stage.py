@@ -8,11 +8,12 @@ hierarchy and no truth.
 from __future__ import annotations
 
 import copy
+import dataclasses
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,14 +25,17 @@ from overseer.metrics.statistics import Z
 from overseer.training.data import Asked, read_prompts
 from overseer.training.fitting import Rows, Work, adapters, work
 from overseer.training.generation import Prompt, generate, generator
-from overseer.training.monitor import METRICS, Row, Watch
+from overseer.training.monitor import METRICS, Row, Watch, score_error, writing
 from overseer.training.networks import ValueModel, value_from_reward
 from overseer.training.outputs import Figure, Made, check_free, under_way
-from overseer.training.ppo import Count, PpoConfig, Trained, train_ppo
+from overseer.training.ppo import SNAPSHOTS, Count, PpoConfig, Trained, train_ppo
 from overseer.training.rewards import Reward, Rollouts, ask, model_reward
 from overseer.training.settings import Lora
+from overseer.training.snapshots import snapshots
 from overseer.training.tokens import Opened, backend, open_model
 
+STANDARDISED = "standardised.json"
+"""The mean and the spread that rewards were standardised by, beside a run's snapshots."""
 BESIDE = ("tensorboard", "verdicts")
 """Folders of the run that are kept with the policy."""
 
@@ -54,9 +58,10 @@ class Ppo(PpoConfig):
     """reward: a value model of its own, which starts as the reward model, or where there is none as the policy; shared:
     a head on the policy's trunk."""
     standardise: Count = 256
-    """Answers of the policy before it learns, by whose rewards' mean and spread all rewards are shifted and scaled."""
+    """Answers of the policy before it learns, by whose rewards' mean and spread a reward model's are shifted and
+    scaled; unless `reward_mean` or `reward_sd` is set."""
     lora: Lora | None = None
-    """Train adapters; the policy with its adapters off is then the reference."""
+    """Train adapters; the policy with its adapters off is then the reference. They have no dropout."""
     pad_token: str | None = None
     """A special token to pad with, where the tokenizer names none of its own."""
 
@@ -82,6 +87,8 @@ def ppo(
     """
     settings = settings or Ppo()
     check_free(out, replace=replace)
+    if settings.lora is not None and settings.lora.dropout:
+        raise ConfigError("lora.dropout: PPO drops nothing out: its ratios would mean nothing (leave it 0)")
     backend(*(["peft"] if settings.lora is not None else []))
     read = read_prompts(prompts)
     policy_at = open_model(model, settings.pad_token)
@@ -92,19 +99,24 @@ def ppo(
     rows: Rows[Asked] = Rows(tuple((row, ()) for row, _ in asked), (), {**read.left_out, **left}, read.origins)
     running = under_way(out)
     opened: AbstractContextManager[Reward | None] = nullcontext()
-    if not isinstance(reward, str):
-        opened = reward.open([row for row, _ in asked], running)
+    if isinstance(reward, str):
+        assert reward_at is not None, "it was opened above"
+        identity = f"{reward_at.hash}, standardised by {settings.standardise}"
+    else:
+        opened, identity = reward.open([row for row, _ in asked], running), reward.identity
     with opened as live, work("ppo", out, policy_at, settings, replace=replace, told=None, reward=reward_at) as at:
         policy = at.loaded("AutoModelForCausalLM").eval()
         known = [prompt for _, prompt in asked]
         if live is None:
             judge = at.loaded("AutoModelForSequenceClassification", reward_at, num_labels=1).float().eval()
             rewarding = model_reward(judge, pad=at.pad)
-            config = _standardised(at, policy, known, rewarding)
-            value = value_from_reward(judge, mean=config.reward_mean, sd=config.reward_sd)
+            settings = _standardised(at, policy, known, rewarding, running)
+            value = value_from_reward(judge, mean=settings.reward_mean, sd=settings.reward_sd)
         else:
-            rewarding, config = live, PpoConfig(**_knobs(settings))
-            value = ValueModel(copy.deepcopy(policy.base_model))
+            rewarding = live
+            value = ValueModel(copy.deepcopy(policy.base_model).float())
+        config = PpoConfig(**_knobs(settings))
+        at = dataclasses.replace(at, settings=settings)  # those that it ran with are put on record
         if settings.lora is not None:
             from peft import get_peft_model
 
@@ -119,7 +131,7 @@ def ppo(
             value=value if _separate(settings) else None,
             decode=lambda tokens: at.opened.tokenizer.decode(tokens, skip_special_tokens=True),
             folder=running,
-            rewarded_by="" if isinstance(reward, str) else reward.identity,
+            rewarded_by=identity,
             watch=Watch(),
             measure=measure,
             tell=tell,
@@ -129,7 +141,8 @@ def ppo(
             for name in BESIDE:
                 if (running / name).is_dir():
                     shutil.copytree(running / name, at.folder / name)
-        made = at.saved(trained.policy, rows, config.updates, _figures(trained, config), command)
+        figures = _figures(trained) if at.state.is_main_process else {}  # the others read no rows of earlier rounds
+        made = at.saved(trained.policy, rows, config.updates, figures, command)
     if at.state.is_main_process:
         shutil.rmtree(running, ignore_errors=True)
     return made
@@ -169,12 +182,20 @@ def _fitting(rows: Sequence[Asked], opened: Opened, answer: int) -> tuple[list[t
     return found, {reason: count for reason, count in left.items() if count}
 
 
-def _standardised(at: Work, policy: Any, prompts: Sequence[Prompt], reward: Reward) -> PpoConfig:
-    """The algorithm's settings, with the mean and spread of what the policy's answers earn before it learns."""
+def _standardised(at: Work, policy: Any, prompts: Sequence[Prompt], reward: Reward, running: Path) -> Ppo:
+    """The settings, with the mean and spread of what the policy's answers earn before it learns, unless they say them.
+
+    A run that goes on takes those that it began with: elsewhere the last bits of new ones would differ.
+    """
     settings: Ppo = at.settings
-    config = _knobs(settings)
+    if {"reward_mean", "reward_sd"} & settings.model_fields_set:
+        return settings
+    kept = running / STANDARDISED
+    if snapshots(running / SNAPSHOTS) and kept.is_file():
+        return settings.model_copy(update=json.loads(kept.read_text(encoding="utf-8")))
     count = settings.standardise
-    chosen = [prompts[place % len(prompts)] for place in range(count)]
+    turn = torch.randperm(len(prompts), generator=generator(settings.seed, 0, "standardise prompts")).tolist()
+    chosen = [prompts[turn[place % len(turn)]] for place in range(count)]
     chance = torch.rand(
         (count, settings.max_new_tokens),
         generator=generator(settings.seed, 0, "standardise"),
@@ -189,7 +210,7 @@ def _standardised(at: Work, policy: Any, prompts: Sequence[Prompt], reward: Rewa
         eos=end,
         pad=at.pad,
         temperature=settings.temperature,
-        rows=settings.micro_batch or settings.batch,
+        rows=settings.generation_batch or settings.micro_batch or settings.batch,
     )
     ended = [place for place in range(count) if bool(written.finished[place])]
     if len(ended) < 2:
@@ -200,12 +221,18 @@ def _standardised(at: Work, policy: Any, prompts: Sequence[Prompt], reward: Rewa
     responses = [tuple(written.tokens[place][written.mask[place].bool()].tolist()) for place in ended]
     scores = ask(reward, Rollouts(tuple(chosen[place] for place in ended), tuple(responses), 0)).scores
     spread = float(scores.std())
-    return PpoConfig(**{**config, "reward_mean": float(scores.mean()), "reward_sd": spread if spread > 0 else 1.0})
+    found = {"reward_mean": float(scores.mean()), "reward_sd": spread if spread > 0 else 1.0}
+    if at.state.is_main_process:
+        with writing(kept):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    return settings.model_copy(update=found)
 
 
-def _figures(trained: Trained, config: PpoConfig) -> dict[str, Figure]:
+def _figures(trained: Trained) -> dict[str, Figure]:
     """Mean scores of the first round and of the last; nats from the reference; answers that ended."""
-    first, last, n = trained.rows[0], trained.rows[-1], config.batch
+    first, last = trained.rows[0], trained.rows[-1]
+    n = round(last["rollouts"] / (last["update"] + 1))
     return {
         "score_before": _score(first, n),
         "score": _score(last, n),
@@ -214,6 +241,6 @@ def _figures(trained: Trained, config: PpoConfig) -> dict[str, Figure]:
     }
 
 
-def _score(row: Row, n: int) -> Figure:
-    half = Z * row["score_sd"] / sqrt(n)
-    return Figure(row["score"], row["score"] - half, row["score"] + half, n)
+def _score(row: Row, rollouts: int) -> Figure:
+    half = Z * score_error(row)
+    return Figure(row["score"], row["score"] - half, row["score"] + half, rollouts - int(row["unjudged"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from overseer.config.hierarchies import load_hierarchy
 from overseer.errors import OverseerError
 from overseer.records import Critique, CritiqueRequest, Failure, Finding, Message
 from overseer.studies.live import LiveOversight
-from overseer.studies.live_reward import LiveReward
+from overseer.studies.live_reward import LiveReward, rewarding
 from overseer.training.generation import Prompt
 from overseer.training.ppo import train_ppo
 from overseer.training.rewards import Rollouts, ask
@@ -93,6 +94,19 @@ def test_every_turn_of_a_prompt_is_shown() -> None:
     with LiveOversight(load_hierarchy(FLAT), 0, {"critic": critic}) as oversight:
         LiveReward(oversight, {"t0/appeal/1": turns})(asked)
     assert [(request.task.id, request.task.messages) for request in seen] == [("t0", turns)]
+
+
+def test_another_hierarchy_is_another_reward(tmp_path: Path) -> None:
+    """A run that began under one does not go on under the other: files and settings are in what identifies it."""
+    shutil.copytree(FLAT.parents[1] / "constitutions", tmp_path / "constitutions")
+    shutil.copytree(FLAT.parent, tmp_path / "hierarchies")
+    flat = tmp_path / "hierarchies" / FLAT.name
+    same = [rewarding(flat, 0).identity, rewarding(FLAT, 1).identity]
+    assert len(set(same)) == 1
+    others = [rewarding(flat, 0, by_sentence=True).identity, rewarding(flat, 0, ["rounds=2"]).identity]
+    flat.write_text(flat.read_text(encoding="utf-8") + "# another text\n", encoding="utf-8")
+    others.append(rewarding(flat, 0).identity)
+    assert len({*same, *others}) == 4
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,43 @@ def test_two_units_may_do_the_same(tmp_path: Path) -> None:
     path = written(tmp_path / "r.yaml", CORPUS, CORPUS.replace("talk", "more"))
     assert ran(run_recipe(path)) == ["talk.jsonl", "more.jsonl"]
     assert ran(run_recipe(path)) == []
+
+
+def test_a_constitution_is_all_the_files_that_it_extends(tmp_path: Path) -> None:
+    """Another text of a principle, two files up, is another corpus."""
+    shutil.copytree(ROOT / "constitutions", tmp_path / "constitutions")
+    unit = CORPUS.replace(f"{ROOT}/constitutions", "./constitutions").replace("dialogues", "critiques")
+    path = written(tmp_path / "r.yaml", unit)
+    assert ran(run_recipe(path)) == ["talk.jsonl"]
+    base = tmp_path / "constitutions" / "base.yaml"
+    base.write_text(base.read_text(encoding="utf-8").replace("refuse", "decline"), encoding="utf-8")
+    assert ran(run_recipe(path)) == ["talk.jsonl"]
+    assert ran(run_recipe(path)) == []
+    base.write_text("name: [", encoding="utf-8")
+    assert any("base.yaml" in line for line in told(path))
+
+
+def test_what_no_unit_made_is_not_replaced(tmp_path: Path) -> None:
+    """A file of somebody's at the place of an output, or a run of PPO that a command began there."""
+    path = written(tmp_path / "r.yaml", CORPUS)
+    out = tmp_path / "out"
+    (out / ".talk.jsonl.run").mkdir(parents=True)
+    (out / "talk.jsonl").write_text("mine\n", encoding="utf-8")
+    lines = told(path)
+    assert len(lines) == 2
+    assert all("stands where a unit's output goes, and results.jsonl has no row of it" in line for line in lines)
+    assert (out / "talk.jsonl").read_text(encoding="utf-8") == "mine\n"
+
+
+def test_what_another_unit_left_unfinished_is_not_gone_on_with(tmp_path: Path) -> None:
+    """A run of PPO under way goes on under the same key alone; a finished unit leaves no mark."""
+    path = written(tmp_path / "r.yaml", CORPUS)
+    mark, under_way = tmp_path / "out" / ".talk.jsonl.begun", tmp_path / "out" / ".talk.jsonl.run"
+    under_way.mkdir(parents=True)
+    mark.write_text("another key\n", encoding="utf-8")
+    assert ran(run_recipe(path)) == ["talk.jsonl"]
+    assert not under_way.exists()
+    assert not mark.exists()
 
 
 def test_what_was_touched_or_cut_off_is_run_again(tmp_path: Path) -> None:

@@ -73,6 +73,16 @@ def test_adapters_on_embeddings_or_head_are_refused(settings: dict[str, Any]) ->
         reference_for(with_lora(**settings), None)
 
 
+def test_adapters_that_learned_already_are_refused() -> None:
+    """Switched off, they would give the policy before it learned: KL would be measured from another model."""
+    policy = with_lora()
+    with torch.no_grad():
+        next(part for name, part in policy.named_parameters() if "lora_B" in name)[0, 0] = 0.5
+    with pytest.raises(ConfigError, match="its adapters hold something already"):
+        reference_for(policy, None)
+    reference_for(policy, tiny_llama())
+
+
 def test_a_copy_does_not_move_with_the_policy() -> None:
     """Frozen, equal, and apart."""
     policy = tiny_llama()

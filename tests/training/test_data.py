@@ -138,6 +138,22 @@ def test_prompts_are_read_from_any_table_once_and_by_name(tmp_path: Path) -> Non
     assert read.left_out == {"asked already": 1}
 
 
+def test_prompts_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """Rows of two files are numbered alike: who judges an answer by its prompt's name must find that prompt."""
+    texts = (["How do I bake bread?", "How do I sail?"], ["How do I build a bomb?", "How do I sail?"])
+    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for path, asked in zip(paths, texts, strict=True):
+        rows = [{"prompt": [{"role": "user", "content": text}]} for text in asked]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    read = read_prompts(paths)
+    assert {row.id: row.prompt[0].content for row in read.rows} == {
+        "0": "How do I bake bread?",
+        "1": "How do I sail?",
+        "0#2": "How do I build a bomb?",
+    }
+    assert read.left_out == {"asked already": 1}
+
+
 def test_the_forms_are_those_that_trainers_read(tmp_path: Path) -> None:
     """Explicit conversational columns, and no provenance beside them."""
     path = written(tmp_path / "pairs.jsonl", pair(provenance={"source": "revision"}))

@@ -109,3 +109,20 @@ def test_without_a_folder_nothing_is_written() -> None:
     with Log(None, 0) as log:
         log.write({"update": 0.0})
     assert log.rows == []
+
+
+def test_rounds_without_a_score_and_traits_without_a_start_count_for_nothing() -> None:
+    """A round in which nobody could judge does not silence all alarms, nor does a trait not counted before ring one."""
+    drifting = rows(RISING, DRIFTING)
+    nobody = {**drifting[1], "score": float("nan"), "score_sd": float("nan")}
+    assert alarms([drifting[0], nobody, *drifting[1:]], THRESHOLDS) == alarms(drifting, THRESHOLDS) != ()
+    late = rows(RISING, [0.3] * 8)
+    for row in late[:4]:
+        del row["share/hedging"]
+    assert alarms(late, THRESHOLDS) == ()
+
+
+def test_sureness_counts_prompts_where_a_round_tells_it() -> None:
+    """Scores of few prompts, asked many times, may rise by chance: the round says how far."""
+    unsure = [{**row, "score_error": 1.0} for row in rows(RISING, DRIFTING)]
+    assert alarms(unsure, THRESHOLDS) == ()

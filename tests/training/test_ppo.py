@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +12,16 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("accelerate", reason="accelerate is not installed")
 
 from ppo_driver import EOS, PAD, WORDS, decode, favours, prompts, run, small, tiny_llama, tiny_value, weights
+from pydantic import ValidationError
 
 from overseer.errors import ConfigError, OverseerError
+from overseer.training import ppo
 from overseer.training.generation import Prompt
 from overseer.training.networks import PolicyAndValue, ValueModel
 from overseer.training.ppo import (
     PpoConfig,
     adapted,
+    check_inputs,
     entropy_of,
     exact_kl,
     gae,
@@ -28,6 +32,7 @@ from overseer.training.ppo import (
     policy_loss,
     prompts_of_round,
     rate_of,
+    standard_error,
     train_ppo,
     trimmed,
     value_loss,
@@ -325,8 +330,83 @@ def test_too_many_unjudged_stop_the_run() -> None:
     def reward(rollouts: Rollouts) -> Scored:
         return Scored(torch.zeros(len(rollouts)), torch.arange(len(rollouts)) == 0)
 
-    with pytest.raises(OverseerError, match=r"update 0: 1 of the last 8 rollouts could not be judged, over 5%"):
+    with pytest.raises(OverseerError, match=r"update 0: 1 of the last 8 rollouts .* could not be judged, over 5%"):
         run(small(missing_eos=None), reward=reward)
+
+
+@pytest.mark.slow
+def test_what_was_cut_off_hides_nobody_who_cannot_judge() -> None:
+    """No reward is asked for a response without an end: of the others none may be too few to count."""
+    asked = 0
+
+    def reward(rollouts: Rollouts) -> Scored:
+        nonlocal asked
+        asked += len(rollouts)
+        return Scored(torch.zeros(len(rollouts)), torch.ones(len(rollouts)).bool())
+
+    with pytest.raises(OverseerError, match=r"(\d+) of the last \1 rollouts .* could not be judged, over 50%"):
+        run(small(batch=64, minibatch=64, unjudged_limit=0.5), reward=reward)
+    assert 0 < asked < 32
+
+
+def test_the_error_of_a_score_counts_prompts() -> None:
+    """By hand: two prompts, two answers each; as many answers of one prompt say nothing of others."""
+    scores = torch.tensor([1.0, 1.0, 0.0, 0.0])
+    assert standard_error(scores, torch.tensor([3, 3, 8, 8])) == pytest.approx(math.sqrt((1 + 1) * 2 / 1) / 4)
+    assert standard_error(scores, torch.arange(4)) == pytest.approx(math.sqrt(4 * 0.25 * 4 / 3) / 4)
+    assert math.isnan(standard_error(scores, torch.zeros(4)))
+
+
+def test_dropout_is_off_in_models_that_drop_by_hand() -> None:
+    """OPT keeps its share as a number and calls a function: it learns the same twice, checkpointed or not."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.OPTConfig(
+        vocab_size=WORDS, hidden_size=16, word_embed_proj_dim=16, num_hidden_layers=2, num_attention_heads=2,
+        ffn_dim=32, max_position_embeddings=64, dropout=0.3, attention_dropout=0.2, pad_token_id=PAD, eos_token_id=EOS,
+    )  # fmt: skip
+
+    def trained() -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        policy = transformers.OPTForCausalLM(config)
+        return weights(run(small(missing_eos=None, gradient_checkpointing=True), policy=policy, shared=True))
+
+    first, again = trained(), trained()
+    assert all(torch.equal(one, again[name]) for name, one in first.items())
+
+
+def test_chance_in_training_mode_stops_the_run() -> None:
+    """Ratios must begin at 1: a policy that draws while it learns is not the one that answered."""
+    drawn = tiny_llama()
+    layer = drawn.model.layers[0]
+    plain = layer.forward
+    layer.forward = lambda hidden, *given, **named: plain(
+        hidden * (1 + 0.1 * torch.rand(()) * layer.training), *given, **named
+    )
+    with pytest.raises(
+        OverseerError, match=r"update 1, epoch 0, minibatch 0: the policy that learns is .* nats a token"
+    ):
+        run(small(missing_eos=None, gradient_checkpointing=True), policy=drawn)
+
+
+def test_processes_go_on_from_the_same_round_or_not_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One that does not see the others' snapshots would learn from rollouts of other weights."""
+    run(small(), folder=tmp_path)
+    held = ppo.Run.gathered
+    monkeypatch.setattr(
+        ppo.Run, "gathered", lambda self, part: torch.tensor([4, 0]) if part.tolist() == [4] else held(self, part)
+    )
+    with pytest.raises(OverseerError, match=r"processes find snapshots of rounds \[4, 0\] \(give all of them one file"):
+        run(small(), folder=tmp_path)
+
+
+def test_settings_are_what_yaml_can_say() -> None:
+    """A list of Adam's decays; a seed that generators take; a minibatch that every process has a part of."""
+    assert PpoConfig.model_validate({"adam_betas": [0.9, 0.95]}).adam_betas == (0.9, 0.95)
+    for wrong in ({"adam_betas": [0.9, 1.0]}, {"seed": -1}, {"seed": 2**32}):
+        with pytest.raises(ValidationError):
+            PpoConfig.model_validate(wrong)
+    with pytest.raises(ConfigError, match="minibatch: 1 rollouts leave some of 2 processes none"):
+        check_inputs(small(minibatch=1), tiny_llama(), prompts(), EOS, PAD, 2)
 
 
 @pytest.mark.slow

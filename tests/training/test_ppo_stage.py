@@ -19,7 +19,7 @@ import transformers
 from safetensors.torch import load_file
 
 from overseer.errors import ConfigError, OverseerError
-from overseer.training import stages
+from overseer.training import ppo_stage, stages
 from overseer.training.ppo_stage import Ppo, ppo
 from overseer.training.settings import Lora, RewardModel, settings_of
 
@@ -72,9 +72,24 @@ def test_a_policy_is_trained_between_folders(changed: dict[str, Any], tmp_path: 
     told = json.loads((out / "training.json").read_text(encoding="utf-8"))
     assert told["model"]["rewarded by"] == reward
     assert told["left_out"]["asked already"] > 0
+    assert told["settings"]["reward_sd"] not in (0.0, 1.0), "what rewards were divided by is on record"
+    assert "## While it learned" in (out / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
+def test_rewards_are_shifted_and_scaled_as_the_settings_say(tmp_path: Path) -> None:
+    """Where they say it, nothing is measured; another scale is another policy."""
+    policy, reward = models()
+    for name, sd in (("a", 1.0), ("b", 100.0)):
+        ppo([exported() / "pairs.jsonl"], policy, reward, tmp_path / name, small(reward_mean=5.0, reward_sd=sd))
+    told = json.loads((tmp_path / "b" / "training.json").read_text(encoding="utf-8"))["settings"]
+    assert (told["reward_mean"], told["reward_sd"]) == (5.0, 100.0)
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("a", "b"))
+    assert any(not torch.equal(one[name], two[name]) for name in one)
+    with pytest.raises(ConfigError, match=r"lora.dropout: PPO drops nothing out"):
+        ppo([], policy, reward, tmp_path / "c", small(lora=Lora(rank=2, dropout=0.1)))
+
+
+def test_a_run_that_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """To the same weights, from its last snapshot; nothing stands at its name before."""
     policy, reward = models()
     files = [exported() / "pairs.jsonl"]
@@ -90,6 +105,13 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
     with pytest.raises(OverseerError, match="power cut"):
         ppo(files, policy, reward, tmp_path / "made", small(), measure=measure)
     assert not (tmp_path / "made").exists()
+    kept = tmp_path / ".made.run" / "standardised.json"
+    begun = json.loads(kept.read_text(encoding="utf-8"))
+    with pytest.raises(ConfigError, match="reward changed since this run began"):
+        ppo(files, policy, reward, tmp_path / "made", small(standardise=64), measure=measure)
+    # Measured anew on another machine, these would differ in their last bits: they are taken as they were.
+    monkeypatch.setattr(ppo_stage, "generate", None)
+    assert begun["reward_sd"] > 0
     ppo(files, policy, reward, tmp_path / "made", small(), measure=measure)
     assert stopped == [0, 1, 1]
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "made"))

@@ -38,7 +38,7 @@ from overseer.prompts import Prompt
 from overseer.records import Message
 from overseer.town.corpora import Corpus
 from overseer.training.generation import generate
-from overseer.training.ppo_stage import Ppo, ppo
+from overseer.training.ppo_stage import Ppo, Rewarding, ppo
 from overseer.training.pretrain import Settings, pretrain
 from overseer.training.rewards import Rollouts, function_reward
 from overseer.training.settings import settings_of
@@ -167,7 +167,7 @@ def test_ppo_asks_the_same_ids(folder: Path, ours: LocalModel, tmp_path: Path) -
     ppo(
         [tmp_path / "asked.jsonl"],
         str(folder),
-        lambda _asked, _folder: nullcontext(reward),
+        Rewarding(lambda _asked, _folder: nullcontext(reward), "length"),
         tmp_path / "made",
         settings_of(Ppo, settings, "test"),
         measure=note,

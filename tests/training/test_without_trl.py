@@ -25,14 +25,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from overseer.errors import BackendMissing
 from overseer.training import stages
-from overseer.training.ppo_stage import Ppo, ppo
+from overseer.training.ppo_stage import Ppo, Rewarding, ppo
 from overseer.training.rewards import function_reward
 from overseer.training.settings import Lora, settings_of
 
 data, model, out = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 reward = nullcontext(function_reward(lambda prompts, texts: [float(len(text)) for text in texts]))
 small = {"updates": 2, "batch": 8, "minibatch": 4, "max_new_tokens": 12, "value_only_updates": 1}
-made = ppo([data], model, lambda asked, folder: reward, out, settings_of(Ppo, small, "test"))
+made = ppo([data], model, Rewarding(lambda asked, folder: reward, "length"), out, settings_of(Ppo, small, "test"))
 print(made.updates, "updates")
 for stage in (
     lambda: stages.sft([data], model, out / "sft"),
