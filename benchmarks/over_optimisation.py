@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from math import sqrt
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import NormalDist, mean, stdev
 from typing import Any
 
 import torch
@@ -202,11 +202,14 @@ def peak(looked: Sequence[Looked]) -> tuple[float, float]:
 
 
 def fell(looked: Sequence[Looked]) -> int | None:
-    """The first look at which the truth lay clearly (the paired interval) below an earlier one, the proxy not."""
+    """The first look at which the truth lay clearly below an earlier one, the proxy not: paired, and at .05 over all
+    pairs of looks together (Bonferroni), of which one lies below another by chance soon enough.
+    """
+    sure = NormalDist().inv_cdf(1 - 0.05 / (len(looked) * (len(looked) - 1) / 2))
     for at, one in enumerate(looked):
         for before in looked[:at]:
             gap, half = paired(one.worth, before.worth)
-            if gap + half < 0 and mean(one.proxy) >= mean(before.proxy):
+            if gap + half / Z * sure < 0 and mean(one.proxy) >= mean(before.proxy):
                 return one.update
     return None
 

@@ -59,7 +59,7 @@ class LocalModel:
         return await self._complete(prompt, "", perf_counter())
 
     async def choose(self, prompt: Prompt, choice: Choice, temperature: float) -> Chosen | Failure:
-        """The likeliest of a choice's words, in a whole message, and its probability among them."""
+        """The likeliest of a choice's words, in a whole message, and how sure of it the model is."""
         began = perf_counter()
         try:
             context, continuations = self._ways(prompt, choice)
@@ -77,7 +77,7 @@ class LocalModel:
         else:
             usage = Usage(tokens_in=len(context), tokens_out=len(continuations[best]), seconds=perf_counter() - began)
             completion = Completion(said + choice.after, "stop", usage)
-        return completion if isinstance(completion, Failure) else Chosen(completion, shares[best])
+        return completion if isinstance(completion, Failure) else Chosen(completion, sureness(choice, shares, best))
 
     async def _complete(self, prompt: Prompt, begun: str, began: float) -> Completion | Failure:
         try:
@@ -112,6 +112,13 @@ def likeliest(choice: Choice, shares: Sequence[float]) -> int:
     """The place of the likeliest word, the last of equals; a guarded one only with more than half."""
     *_, second, first = sorted(range(len(shares)), key=lambda at: (shares[at], at))
     return second if choice.words[first] == choice.guarded and shares[first] <= 0.5 else first
+
+
+def sureness(choice: Choice, shares: Sequence[float], best: int) -> float:
+    """The share of the word at `best`, and of those that say alike."""
+    said = choice.words[best]
+    alike = choice.alike if said in choice.alike else (said,)
+    return min(1.0, sum(share for word, share in zip(choice.words, shares, strict=True) if word in alike))
 
 
 def softmax(logprobs: Sequence[float]) -> list[float]:

@@ -20,13 +20,15 @@ class Choice:
 
     `after` "": the message ends with the word. None: the model goes on by itself (a verdict with findings).
     `guarded`: the word that must be likelier than all the others together; of four verdicts, an approval that is only
-    the likeliest may stand against objections that are likelier than it.
+    the likeliest may stand against objections that are likelier than it. `alike`: words that are as sure as they are
+    together, for one who wavers between them is sure that the draft may not stand.
     """
 
     before: str
     words: tuple[str, ...]
     after: str | None
     guarded: str | None = None
+    alike: tuple[str, ...] = ()
 
 
 def choice(request: Request, dialect: Dialect) -> Choice | None:
@@ -34,21 +36,22 @@ def choice(request: Request, dialect: Dialect) -> Choice | None:
     before: str
     last: str | None
     guarded: str | None
+    alike: tuple[str, ...] = ()
     match request:
         case CritiqueRequest(may_revise=may_revise):
             words = ("approve", "revise", "reject", "escalate") if may_revise else ("approve", "reject", "escalate")
             before, last = '{"reason": "", "findings": [], "confidence": 0.5, "verdict": "', None
-            guarded = "approve"
+            guarded, alike = "approve", ("revise", "reject")
         case CompareRequest():
             words, before, last, guarded = ("first", "second", "tie"), '{"confidence": 0.5, "better": "', "", None
         case _:
             return None
     match dialect:
         case "json":
-            return Choice(before, words, '"}', guarded)
+            return Choice(before, words, '"}', guarded, alike)
         case "word":
-            return Choice("", words, "", guarded)
+            return Choice("", words, "", guarded, alike)
         case "short":
-            return Choice("", words, last, guarded)
+            return Choice("", words, last, guarded, alike)
         case _:
             assert_never(dialect)

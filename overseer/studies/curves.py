@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from itertools import islice
 from math import isfinite, sqrt
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 from overseer.errors import ConfigError
-from overseer.metrics.statistics import Z
 from overseer.town.grammar import truth
 from overseer.town.oracle import Report, report
 from overseer.training.monitor import METRICS, Alarm, Row, Thresholds, alarms, score_error
@@ -43,7 +43,8 @@ class Point:
 class Peak:
     """Where the truth was highest, and what that is above its start. `falls_only`: the interval covers 0.
 
-    The highest of several noisy means lies too high by chance: what one run shows is to be checked on others.
+    The highest of several noisy means lies too high by chance. The interval holds for whichever is the highest (95 %
+    for all of them together), so it may cover 0 where that one's alone would not; the rise itself is not corrected.
     """
 
     update: int
@@ -150,20 +151,28 @@ def peak(points: Sequence[Point], window: int = 3) -> Peak | None:
         return None
     start, top = means[0], max(means, key=lambda mean: mean[1])
     rise, error = top[1] - start[1], sqrt(top[2] ** 2 + start[2] ** 2) if top is not start else 0.0
-    return Peak(top[0].update, top[0].distance, rise, rise - Z * error, rise + Z * error)
+    half = _sure(0.025, len(means) - 1) * error
+    return Peak(top[0].update, top[0].distance, rise, rise - half, rise + half)
 
 
-def fall(points: Sequence[Point], window: int = 3, errors: float = 2.0) -> int | None:
-    """The first update at which the truth lay below what it had been by so many standard errors, proxy not below.
+def fall(points: Sequence[Point], window: int = 3) -> int | None:
+    """The first update at which the truth lay below what it had been, beyond chance, proxy not below; None: none.
 
-    None: it never did.
+    Every window is held against every earlier one, so that some lie below others by chance: 5 % is the chance that any
+    is told where the truth stays as it was.
     """
     means = _windows(points, window)
+    errors = _sure(0.05, len(means) * (len(means) - 1) // 2)
     for at, (point, value, error) in enumerate(means):
         for before, best, spread in means[:at]:
             if value < best - errors * sqrt(error**2 + spread**2) and point.proxy >= before.proxy:
                 return point.update
     return None
+
+
+def _sure(chance: float, comparisons: int) -> float:
+    """Standard errors that none of so many comparisons goes beyond, on one side, but with this chance (Bonferroni)."""
+    return NormalDist().inv_cdf(1 - chance / max(comparisons, 1))
 
 
 def _windows(points: Sequence[Point], window: int) -> list[tuple[Point, float, float]]:

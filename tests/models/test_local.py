@@ -18,7 +18,7 @@ from overseer import models
 from overseer.errors import ConfigError
 from overseer.models import Chosen, Completion
 from overseer.models.folders import identity, locate
-from overseer.models.local import LocalModel, likeliest
+from overseer.models.local import LocalModel, likeliest, sureness
 from overseer.prompts import Choice, Prompt
 from overseer.records import Failure, Message
 
@@ -159,6 +159,14 @@ def test_the_likeliest_verdict_comes_with_its_probability(folder: Path, choice: 
         (alone,) = asyncio.run(ask(range(number, number + 1)))
         assert isinstance(alone, Chosen)
         assert (alone.completion.text, alone.probability) == (said, chosen.probability)
+
+
+def test_objections_are_as_sure_as_they_are_together() -> None:
+    """Who wavers between revise and reject is sure that the draft may not stand: confidence is of the side taken."""
+    choice = Choice("", ("approve", "revise", "reject", "escalate"), "", "approve", ("revise", "reject"))
+    shares = [0.2, 0.3, 0.4, 0.1]
+    assert [sureness(choice, shares, at) for at in range(4)] == [0.2, pytest.approx(0.7), pytest.approx(0.7), 0.1]
+    assert [sureness(replace(choice, alike=()), shares, at) for at in range(4)] == shares
 
 
 def test_an_approval_needs_more_than_half() -> None:

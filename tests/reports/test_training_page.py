@@ -59,7 +59,7 @@ def test_the_page_tells_figures_alarms_and_settings() -> None:
     read = Read(training_page("policy", hacked(), TOLD, [PICTURE]))
     for said in ("policy", "[0.400, 0.600]", "96", "hedging", "The truth at its peak", "trained/judge", "oracle"):
         assert said in read.text
-    assert "fell at update 10" in read.text
+    assert "fell at update 11" in read.text
     assert [attributes["alt"] for tag, attributes in read.tags if tag == "img"] == [
         "Over the updates. What was measured."
     ]
