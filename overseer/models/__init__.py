@@ -39,7 +39,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A whole message that holds the likeliest of a choice's words, and how likely that word is, or one like it, 0–1."""
+    """A whole message with the likeliest of a choice's words, and how likely that one is, or one alike, 0–1."""
 
     completion: Completion
     probability: float
