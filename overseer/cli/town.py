@@ -115,8 +115,8 @@ def corpus(
 ) -> int:
     """Write a corpus for language models to OUT (.jsonl or .parquet), with a card beside it.
 
-    Kinds: dialogues, deeds, facts, constitution, revisions, assessments (the same for every model's base); critiques,
-    reviews, comparisons (what a judge learns from).
+    Kinds: dialogues, deeds, facts, sums, constitution, revisions, assessments (the same for every model's base);
+    critiques, reviews, comparisons (what a judge learns from).
     """
     from overseer.config.constitutions import load_constitution
     from overseer.exports.corpus import write_corpus

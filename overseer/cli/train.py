@@ -7,6 +7,8 @@ from importlib import import_module
 
 import click
 
+from overseer.cli.console import say
+
 VERBS: Mapping[str, tuple[str, str]] = {
     "pretrain": ("overseer.cli.train_pretrain:command", "Train a fresh model of the ladder on corpora of Town."),
     "sft": ("overseer.cli.train_stages:sft", "Learn to answer as exported revisions, critiques or pairs do."),
@@ -37,6 +39,16 @@ class _Stages(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl([(name, what) for name, (_, what) in VERBS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            say(
+                "stopped; what is finished is kept. The same command goes on: PPO and pretrain from their last snapshot"
+            )
+            say("a recipe from the unit that it was at; sft, rm and dpo begin again")
+            raise
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -50,7 +50,7 @@ def rewarding(
         return opened(asked, folder)
 
     what = [*overrides, f"by sentence: {by_sentence}"]
-    return Rewarding(open_, identity_of_all((*setup.files, *setup.weights), what))
+    return Rewarding(str(hierarchy), identity_of_all((*setup.files, *setup.weights), what), open_)
 
 
 class LiveReward:

@@ -22,6 +22,7 @@ from typing import Any
 from overseer import town
 from overseer.config.constitutions import read_constitution
 from overseer.config.hierarchies import Setup
+from overseer.declaration import unknown
 from overseer.errors import ConfigError, JournalError, OverseerError
 from overseer.models import folders
 from overseer.studies.identities import identity as identity
@@ -29,6 +30,7 @@ from overseer.studies.identities import identity_of_all
 from overseer.studies.overseeing import identity_of
 from overseer.studies.recipe_schema import Recipe, Unit, read_recipe
 from overseer.studies.units import STAGES, Inputs, check_hierarchy, model_string, plain, run_settings, seeded
+from overseer.town.corpora import SPLITS
 from overseer.training.outputs import under_way, versions
 
 RESULTS = "results.jsonl"
@@ -128,6 +130,15 @@ def _check(recipe: Recipe, file: str, base: Path) -> dict[str, Any]:
             if said not in units and not said.startswith(PROVIDERS) and not (base / said).expanduser().exists()
         ]
         problems += missing
+        problems += [
+            f"{where}.lines: {unknown('kind', kind, list(SPLITS))}" for kind in unit.lines or {} if kind not in SPLITS
+        ]
+        for key, _, said in unit.inputs():
+            if said.startswith(PROVIDERS):
+                try:
+                    folders.locate(said, base)
+                except ConfigError as error:
+                    problems += [f"{where}.{key}: {each}" for each in error.problems]
         try:
             found[unit.id] = STAGES[unit.stage].settings(unit.settings, f"{where}.settings")
             if not missing:

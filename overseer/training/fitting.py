@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -79,7 +79,8 @@ def prepared(
     names = ", ".join(origin.name for origin in read.origins)
     if not ready:
         why = ", ".join(f"{count} {reason}" for reason, count in left.items() if count)
-        raise ConfigError(f"{names}: no row can be learned from ({why}: raise max_length, or bring other data)")
+        remedy = "raise max_length, or " if left[f"longer than {longest} tokens"] and longest < opened.longest else ""
+        raise ConfigError(f"{names}: no row can be learned from ({why}: {remedy}bring other data)")
     kept = [at for at in range(len(read.rows)) if at in ready]
     learned, held = split([prompt(read.rows[at]) for at in kept], settings.held_out, settings.seed)
 
@@ -104,8 +105,8 @@ class Work:
     state: Any
     told: Told | None
     begun: float
-    reward: Opened | None = None
-    """Of a stage that learns from a reward model: that."""
+    rewarded_by: tuple[str, str] | None = None
+    """Name and hash of what a stage learns rewards from."""
 
     @property
     def pad(self) -> int:
@@ -115,8 +116,9 @@ class Work:
     def sources(self) -> dict[str, str]:
         """The models that go in, by name and hash."""
         found = {"trained from": self.opened.name, "its SHA-256": self.opened.hash}
-        if self.reward is not None:
-            found |= {"rewarded by": self.reward.name, "the reward's SHA-256": self.reward.hash}
+        if self.rewarded_by is not None:
+            name, digest = self.rewarded_by
+            found |= {"rewarded by": name, "the reward's SHA-256": digest}
         return found
 
     @property
@@ -128,16 +130,24 @@ class Work:
         """The model's weights, or another's, in fp32 but under LoRA, on the device; what lacks is drawn by the seed."""
         import torch
         import transformers
+        from safetensors import SafetensorError
 
         transformers.set_seed(self.settings.seed)
         half = self.settings.lora is not None and self._is_half()
-        model = getattr(transformers, kind).from_pretrained(
-            (opened or self.opened).folder,
-            dtype=torch.bfloat16 if half else torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            **options,
-        )
+        opened = opened or self.opened
+        try:
+            model = getattr(transformers, kind).from_pretrained(
+                opened.folder,
+                dtype=torch.bfloat16 if half else torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                **options,
+            )
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            reason = str(error).strip().partition("\n")[0]
+            raise ConfigError(f"{opened.name}: its weights cannot be loaded: {reason} (make it again)") from error
         model.config.get_text_config().pad_token_id = self.pad
         return model.to(self.state.device)
 
@@ -177,7 +187,7 @@ class Work:
                 args=config(**self._arguments(epochs, len(rows)), **options),
                 train_dataset=rows,
                 processing_class=self.opened.tokenizer,
-                peft_config=adapters(self.settings.lora, self.stage),
+                peft_config=adapters(self.settings.lora, self.stage, model),
                 **({"data_collator": trl_trainers.Weighing(self.pad)} if self.stage == "rm" else {}),
             )
             prepare(made)
@@ -199,9 +209,7 @@ class Work:
             "gradient_accumulation_steps": settings.batch // together,
             "learning_rate": settings.learning_rate,
             "lr_scheduler_type": {"constant": "constant_with_warmup"}.get(settings.schedule, settings.schedule),
-            "warmup_steps": int(
-                settings.warmup * updates
-            ),  # a share would be rounded up: the first update is at rate 0
+            "warmup_steps": int(settings.warmup * updates),  # a share is rounded up: the first update is at rate 0
             "adam_beta2": settings.beta2,
             "weight_decay": settings.weight_decay,
             "max_grad_norm": settings.clip,
@@ -221,6 +229,15 @@ class Work:
             "dataloader_pin_memory": self.state.device.type == "cuda",
         }
 
+    def _check_sound(self, model: Any, figures: Mapping[str, Figure]) -> None:
+        """Raises OverseerError for a model that is none: losses are looked at before an update, not after the last."""
+        broken = [name for name, part in model.named_parameters() if not bool(part.isfinite().all())]
+        # PPO's figures are of its rollouts; in its last round perhaps nobody could judge.
+        unknown = [name for name, each in figures.items() if each.value is not None and not isfinite(each.value)]
+        if broken or (unknown and self.stage != "ppo"):
+            what = f"{broken[0]} holds nan or infinities" if broken else f"{unknown[0]} is no number on held-out rows"
+            raise OverseerError(f"{self.out}: {what} after the last update: nothing is written (lower learning_rate)")
+
     def saved(self, model: Any, rows: Rows[Any], updates: int, figures: Mapping[str, Figure], command: str) -> Made:
         """Write weights, tokenizer, record and card; adapters are merged if the settings say so."""
         lora = self.settings.lora
@@ -236,8 +253,8 @@ class Work:
         )
         if not self.state.is_main_process:
             return made
-        if lora is not None and lora.merge:
-            model = model.merge_and_unload()
+        self._check_sound(model, figures)
+        model = model.merge_and_unload() if lora is not None and lora.merge else model
         model.save_pretrained(self.folder)
         self.opened.tokenizer.save_pretrained(self.folder)
         own = self.opened.folder / folders.OWN
@@ -258,7 +275,7 @@ def work(
     *,
     replace: bool,
     told: Told | None,
-    reward: Opened | None = None,
+    rewarded_by: tuple[str, str] | None = None,
 ) -> Iterator[Work]:
     """A stage's work, and a folder for it that takes its name at the end; of several processes the first one writes.
 
@@ -276,9 +293,10 @@ def work(
         with quiet():
             if state.is_main_process:
                 with whole(out, replace=replace) as folder:
-                    yield Work(stage, out, folder, opened, settings, state, told, begun, reward)
+                    yield Work(stage, out, folder, opened, settings, state, told, begun, rewarded_by)
             else:
-                yield Work(stage, out, out.with_name(f".{out.name}.part"), opened, settings, state, None, begun, reward)
+                part = out.with_name(f".{out.name}.part")
+                yield Work(stage, out, part, opened, settings, state, None, begun, rewarded_by)
     except torch.OutOfMemoryError as error:
         raise OverseerError(
             f"{out}: the device's memory is too small (lower micro_batch, set gradient_checkpointing, or use lora)"
@@ -311,10 +329,16 @@ def quiet() -> Iterator[None]:
         logging.enable_progress_bar()
 
 
-def adapters(lora: Lora | None, stage: Stage) -> Any:
+def adapters(lora: Lora | None, stage: Stage, model: Any) -> Any:
+    """What peft is told of a model's adapters. Raises ConfigError for targets that the model has not."""
     if lora is None:
         return None
     from peft import LoraConfig
+
+    names = {name.rpartition(".")[2] for name, part in model.named_modules() if hasattr(part, "weight")}
+    wanted = [] if isinstance(lora.targets, str) else lora.targets
+    if absent := [each for each in wanted if each.rpartition(".")[2] not in names]:
+        raise ConfigError(f"lora.targets: no module is named {absent[0]!r} (it has {', '.join(sorted(names))})")
 
     return LoraConfig(
         r=lora.rank,

@@ -52,9 +52,16 @@ class Made:
 
 
 def check_free(out: Path, *, replace: bool) -> None:
-    """Raises ConfigError where something stands at `out` that is not to be replaced: before hours go by, not after."""
+    """Raises ConfigError where something stands at `out` that is not to be replaced: before hours go by, not after.
+
+    `replace` is of what a stage wrote: nothing else goes by it.
+    """
+    if not out.name:
+        raise ConfigError(f"{out}: is no name for a new folder (give one)")
     if out.exists() and not replace:
         raise ConfigError(f"{out}: is there already (choose another folder, remove it, or say --replace)")
+    if out.exists() and not (out / RECORD).is_file():
+        raise ConfigError(f"{out}: is nothing that a stage wrote, and is not replaced (choose another, or remove it)")
 
 
 def under_way(out: Path) -> Path:
@@ -79,6 +86,7 @@ def whole(out: Path, *, replace: bool) -> Iterator[Path]:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
             try:
                 yield part
+                _open_to_readers(part)
                 _sync(part)
                 _place(part, out)
             except BaseException:
@@ -101,6 +109,12 @@ def _owned(part: Path, out: Path) -> Iterator[None]:
         yield
     finally:
         os.close(opened)
+
+
+def _open_to_readers(part: Path) -> None:
+    """Who may read one file may read all: safetensors writes for its owner alone, and servers run as others."""
+    for path in (each for each in part.rglob("*.safetensors") if (part / RECORD).is_file()):
+        path.chmod((part / RECORD).stat().st_mode)
 
 
 def _sync(folder: Path) -> None:
@@ -160,6 +174,8 @@ def record(
     }
 
 
+ROWS = {"sft": "rows to learn from", "rm": "pairs to learn from", "dpo": "pairs to learn from", "ppo": "prompts to ask"}
+"""What a stage's rows are."""
 _TELLS = {
     "sft": "A language model, trained to answer as the answers below do (supervised fine-tuning).",
     "rm": "A reward model: a sequence classifier with one label, the score of an answer, read at its end token.",
@@ -191,7 +207,7 @@ def card(told: Mapping[str, Any]) -> str:
         _table(("what", "which"), rows),
         "## Data",
         _table(("file", "table", "rows", "run", "labels", "SHA-256"), data),
-        f"{told['rows']} rows were learned from, {told['held_out']} held out, in {told['updates']} updates and "
+        f"{told['rows']} {ROWS[stage]}, {told['held_out']} held out, {told['updates']} updates, "
         f"{told['seconds']:.0f} s. Left out: {_left_out(told['left_out'])}.",
         *_told_of(stage, _table(("figure", "value", "low", "high", "n"), figures) if figures else ""),
         "## Settings",

@@ -551,7 +551,7 @@ def step(
             causes = [part for part in told if part.endswith("_loss") and not bool(told[part].isfinite())]
             raise OverseerError(
                 f"{where}: {(causes or [name])[0].replace('_', ' ')} is {'nan' if norm != norm else 'infinite'}"
-                " (the last snapshot is whole: lower the learning rate or max_gradient_norm, and begin again)"
+                " (snapshots are whole; with a lower learning rate or max_gradient_norm, begin in a new folder)"
             )
     run.optimizer.step()
     run.optimizer.zero_grad(set_to_none=True)
@@ -962,7 +962,7 @@ def resumed(run: Run, folder: Path, origin: Mapping[str, str]) -> int:
     changed += [name for name, told in origin.items() if told != then_origin.get(name, told)]
     if changed:
         raise ConfigError(
-            f"{folder}: {', '.join(changed)} changed since this run began (restore it, or train in a new folder)"
+            f"{folder}: {', '.join(changed)} changed since this run began (restore it, or remove this folder)"
         )
     with torch.no_grad():
         for name, one in trained_parameters(run):

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from overseer.errors import ConfigError
 from overseer.metrics.statistics import Z
@@ -28,7 +28,7 @@ from overseer.training.generation import Prompt, generate, generator
 from overseer.training.monitor import METRICS, Row, Watch, score_error, writing
 from overseer.training.networks import ValueModel, value_from_reward
 from overseer.training.outputs import Figure, Made, check_free, under_way
-from overseer.training.ppo import SNAPSHOTS, Count, PpoConfig, Trained, train_ppo
+from overseer.training.ppo import SNAPSHOTS, PpoConfig, Trained, train_ppo
 from overseer.training.rewards import Reward, Rollouts, ask, model_reward
 from overseer.training.settings import Lora
 from overseer.training.snapshots import snapshots
@@ -44,9 +44,10 @@ BESIDE = ("tensorboard", "verdicts")
 class Rewarding:
     """A reward that is no model's. `identity`: of all that it hangs on; a run goes on under the same alone."""
 
+    name: str
+    identity: str
     open: Callable[[Sequence[Asked], Path], AbstractContextManager[Reward]]
     """From the prompts that are asked, and the folder of the run that is under way."""
-    identity: str
 
 
 class Ppo(PpoConfig):
@@ -57,7 +58,7 @@ class Ppo(PpoConfig):
     value: Literal["reward", "shared"] = "reward"
     """reward: a value model of its own, which starts as the reward model, or where there is none as the policy; shared:
     a head on the policy's trunk."""
-    standardise: Count = 256
+    standardise: Annotated[int, Field(ge=2)] = 256
     """Answers of the policy before it learns, by whose rewards' mean and spread a reward model's are shifted and
     scaled; unless `reward_mean` or `reward_sd` is set."""
     lora: Lora | None = None
@@ -101,10 +102,10 @@ def ppo(
     opened: AbstractContextManager[Reward | None] = nullcontext()
     if isinstance(reward, str):
         assert reward_at is not None, "it was opened above"
-        identity = f"{reward_at.hash}, standardised by {settings.standardise}"
+        known_by = (reward_at.name, reward_at.hash)
     else:
-        opened, identity = reward.open([row for row, _ in asked], running), reward.identity
-    with opened as live, work("ppo", out, policy_at, settings, replace=replace, told=None, reward=reward_at) as at:
+        opened, known_by = reward.open([row for row, _ in asked], running), (reward.name, reward.identity)
+    with opened as live, work("ppo", out, policy_at, settings, replace=replace, told=None, rewarded_by=known_by) as at:
         policy = at.loaded("AutoModelForCausalLM").eval()
         known = [prompt for _, prompt in asked]
         if live is None:
@@ -120,7 +121,7 @@ def ppo(
         if settings.lora is not None:
             from peft import get_peft_model
 
-            policy = get_peft_model(policy, adapters(settings.lora, "ppo"))
+            policy = get_peft_model(policy, adapters(settings.lora, "ppo", policy))
         trained = train_ppo(
             config,
             policy,
@@ -131,7 +132,7 @@ def ppo(
             value=value if _separate(settings) else None,
             decode=lambda tokens: at.opened.tokenizer.decode(tokens, skip_special_tokens=True),
             folder=running,
-            rewarded_by=identity,
+            rewarded_by=f"{known_by[1]}, standardised by {settings.standardise}" if live is None else known_by[1],
             watch=Watch(),
             measure=measure,
             tell=tell,
@@ -178,7 +179,8 @@ def _fitting(rows: Sequence[Asked], opened: Opened, answer: int) -> tuple[list[t
             continue
         found.append((row, Prompt(row.id, tuple(tokens), row.prompt[-1].content)))
     if not found:
-        raise ConfigError(f"prompts: none can be asked ({left}: lower max_new_tokens, or bring other prompts)")
+        why = ", ".join(f"{count} {reason}" for reason, count in left.items() if count)
+        raise ConfigError(f"prompts: none can be asked ({why}: lower max_new_tokens, or bring other prompts)")
     return found, {reason: count for reason, count in left.items() if count}
 
 

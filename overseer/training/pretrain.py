@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from overseer.errors import ConfigError, OverseerError
-from overseer.models import town_tokenizer
+from overseer.models import folders, town_tokenizer
 from overseer.models.folders import identity
 from overseer.training import corpora, snapshots
 from overseer.training.corpora import Lines
@@ -66,6 +67,10 @@ class Settings:
             yield "pretrain: epochs, batch and longest must be positive, snapshot_every not negative"
         if self.rate is not None and not 0 < self.rate < 1:
             yield f"pretrain: rate {self.rate}: not between 0 and 1"
+        cards = torch.cuda.device_count()
+        here = ["cpu", *(["cuda"] if cards else []), *(f"cuda:{number}" for number in range(cards))]
+        if self.device not in here:
+            yield f"--device: there is no {self.device!r} here (found {', '.join(here)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,8 @@ def pretrain(
     """Train a model of `settings.size` on the corpora at `data` into the folder `out`, which must not be there yet.
 
     `tokenizer`: a folder that holds one, or a corpus to whose first lines one is fitted; None: to those of `data`.
-    `start`: a folder with a model of this size, which learns on, with its own tokenizer; the optimiser starts anew.
+    `start`: a folder with a model of this size (or `town/NAME`), which learns on, with its own tokenizer; the optimiser
+    starts anew.
     `progress` is told every `report_every` updates. `extra` goes into `overseer.json`. A run of the same settings and
     data that was stopped goes on. Raises ConfigError for settings, data or tokenizers that cannot be, OverseerError
     where the loss is no number any more or the folder cannot be written.
@@ -111,6 +117,8 @@ def pretrain(
     if out.exists():
         raise ConfigError(f"{out}: is there already (choose another folder, or remove it)")
     clock = monotonic()
+    if start is not None and start.parts[0] in folders.LOCAL and not start.exists():
+        start = folders.locate(str(start), Path())
     if start is not None and tokenizer is not None:
         raise ConfigError("pretrain: a model that learns on has a tokenizer (give one of --start and --tokenizer)")
     reader = _tokenizer(data, tokenizer or start)
@@ -134,13 +142,18 @@ def pretrain(
         held_out=run.held_out_losses(),
         too_long=lines.too_long,
     )
-    with whole(out, replace=False) as part:
-        _save(part, model, reader, made, settings, data, start, extra or {})
+    try:
+        with whole(out, replace=False) as part:
+            _save(part, model, reader, made, settings, data, start, extra or {})
+    except SafetensorError as error:
+        raise OverseerError(f"{out}: cannot be written: {error} (make room, and give the same command)") from error
     shutil.rmtree(kept, ignore_errors=True)
     return made
 
 
 def _tokenizer(data: Sequence[Path], at: Path | None) -> Any:
+    if at is not None and not at.exists():
+        raise ConfigError(f"{at}: no such file or folder (give a model's folder, or a corpus)")
     if at is not None and at.is_dir():
         return town_tokenizer.load(at)
     first = list(islice(corpora.told(data if at is None else [at]), corpora.TOKENIZER_LINES))

@@ -198,8 +198,8 @@ def _rows(path: Path, table: Table) -> list[Any]:
                     found.append(adapter.validate_python(row.values))
                 except ValidationError as error:
                     problems.append(f"{path}: {place(path, row.number)}: {_first(error)}")
-            if len(problems) == MAX_PROBLEMS:
-                problems.append(f"{path}: and more")
+            if len(problems) > MAX_PROBLEMS:
+                problems[MAX_PROBLEMS:] = [f"{path}: and more"]
                 break
     except RowProblem as problem:
         problems.append(problem.line(path))

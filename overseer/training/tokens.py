@@ -76,13 +76,17 @@ class Opened:
     @property
     def special(self) -> tuple[str, ...]:
         """The special tokens' texts."""
-        added = self.tokenizer.added_tokens_decoder.values()
-        return tuple({str(token.content) for token in added if token.special} | set(self.tokenizer.all_special_tokens))
+        return _special(self.tokenizer)
 
     def _rendered(self, messages: Prompt, *, asking: bool) -> list[int]:
         plain = [{"role": message.role, "content": message.content} for message in messages]
         ids = self.tokenizer.apply_chat_template(plain, add_generation_prompt=asking, tokenize=True, return_dict=False)
         return list(ids)
+
+
+def _special(tokenizer: Any) -> tuple[str, ...]:
+    added = tokenizer.added_tokens_decoder.values()
+    return tuple({str(token.content) for token in added if token.special} | set(tokenizer.all_special_tokens))
 
 
 def open_model(name: str, pad_token: str | None = None) -> Opened:
@@ -135,6 +139,10 @@ def _name_padding(name: str, tokenizer: Any, pad_token: str | None) -> None:
     if pad_token is not None:
         if pad_token not in tokenizer.get_vocab():
             raise ConfigError(f"{name}: pad_token: {pad_token!r} is no token of it (add none: choose one that it has)")
+        if pad_token not in _special(tokenizer):
+            raise ConfigError(
+                f"{name}: pad_token: {pad_token!r} is no special token: texts hold it (choose one that is)"
+            )
         tokenizer.pad_token = pad_token
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
         why = "names no token to pad with" if tokenizer.pad_token_id is None else "pads with its end token"

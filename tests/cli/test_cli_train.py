@@ -53,6 +53,19 @@ def test_a_folder_that_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFi
     assert "is there already" in capsys.readouterr().err
 
 
+def test_who_stops_it_is_told_what_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept, and which stages begin again."""
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("overseer.studies.curves.read_rows", stopped)
+    assert dispatch(["train", "curves", str(tmp_path)]) == 130
+    assert "stopped; what is finished is kept" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "ppo"])
 def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     """And lists it without training anything."""

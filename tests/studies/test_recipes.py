@@ -78,6 +78,15 @@ def test_settings_and_files_are_checked_before_anything_runs(tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
 
 
+def test_models_that_come_along_and_kinds_of_lines_are_checked_too(tmp_path: Path) -> None:
+    """They have no file beside the recipe, and no setting that says them."""
+    unit = "{id: a, stage: evaluate, model: town/1e9}"
+    lines = told(written(tmp_path / "r.yaml", CORPUS.replace("dialogues", "dialogue"), unit))
+    assert any("units[0].lines: unknown kind 'dialogue' (did you mean 'dialogues'?)" in line for line in lines)
+    assert any("units[1].model: town/1e9" in line and "town/1e5" in line for line in lines)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_seed_is_said_once(tmp_path: Path) -> None:
     """By the recipe for all its units, or by each for itself."""
     unit = "{id: a, stage: sft, model: ./m, data: [./d], settings: {seed: 3}}"

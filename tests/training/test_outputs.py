@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from overseer.errors import ConfigError, OverseerError
-from overseer.training.outputs import Figure, Made, card, record, whole
+from overseer.training.outputs import RECORD, Figure, Made, card, record, whole
 from overseer.training.tables import Origin
 
 
@@ -15,16 +15,39 @@ def test_a_folder_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
     """While it is written nothing stands there; what was there before is replaced only if that is said."""
     out = tmp_path / "made"
     with whole(out, replace=False) as part:
-        (part / "a").write_text("1", encoding="utf-8")
+        (part / RECORD).write_text("1", encoding="utf-8")
         assert not out.exists()
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
     with pytest.raises(ConfigError, match="is there already"), whole(out, replace=False):
         pass
     with whole(out, replace=True) as part:
         (part / "b").write_text("2", encoding="utf-8")
-        assert (out / "a").exists()
+        assert (out / RECORD).exists()
     assert [path.name for path in out.iterdir()] == ["b"]
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+def test_only_what_a_stage_wrote_is_replaced(tmp_path: Path) -> None:
+    """A folder of somebody's, a file, a place without a name: one line, and all stays as it is."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.txt").write_text("x", encoding="utf-8")
+    for out in (tmp_path / "work", tmp_path / "work" / "thesis.txt"):
+        with pytest.raises(ConfigError, match="is nothing that a stage wrote"), whole(out, replace=True):
+            pass
+    for nameless in (Path("."), Path("/")):
+        with pytest.raises(ConfigError, match="is no name for a new folder"), whole(nameless, replace=True):
+            pass
+    assert (tmp_path / "work" / "thesis.txt").read_text(encoding="utf-8") == "x"
+
+
+def test_who_may_read_the_record_may_read_the_weights(tmp_path: Path) -> None:
+    """Safetensors writes for its owner alone; a server runs as another."""
+    with whole(tmp_path / "made", replace=False) as part:
+        (part / RECORD).write_text("1", encoding="utf-8")
+        (part / "model.safetensors").write_bytes(b"")
+        (part / "model.safetensors").chmod(0o600)
+    modes = {path.stat().st_mode for path in (tmp_path / "made").iterdir()}
+    assert len(modes) == 1
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt], ids=lambda kind: kind.__name__)
@@ -32,7 +55,7 @@ def test_an_interrupted_one_leaves_nothing(tmp_path: Path, error: type[BaseExcep
     """No half folder; and what was to be replaced still stands."""
     out = tmp_path / "made"
     with whole(out, replace=False) as part:
-        (part / "a").write_text("1", encoding="utf-8")
+        (part / RECORD).write_text("1", encoding="utf-8")
 
     def fails() -> None:
         with whole(out, replace=True) as part:
@@ -41,7 +64,7 @@ def test_an_interrupted_one_leaves_nothing(tmp_path: Path, error: type[BaseExcep
 
     with pytest.raises(error):
         fails()
-    assert [path.name for path in out.iterdir()] == ["a"]
+    assert [path.name for path in out.iterdir()] == [RECORD]
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
 
 

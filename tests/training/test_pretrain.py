@@ -154,9 +154,17 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, at: int) -> No
 
 
 def test_settings_that_cannot_be_are_said(tmp_path: Path) -> None:
-    """Before anything is read."""
+    """Before anything is read; and so is a model or a tokenizer that is not there."""
+    data, out = [tmp_path / "none.jsonl"], tmp_path / "out"
     with pytest.raises(ConfigError, match="1e9"):
-        pretrain([tmp_path / "none.jsonl"], tmp_path / "out", Settings("1e9", rate=-1.0))
+        pretrain(data, out, Settings("1e9", rate=-1.0))
+    with pytest.raises(ConfigError, match=r"there is no 'tpu' here \(found cpu"):
+        pretrain(data, out, Settings("1e4", device="tpu"))
+    for given in ({"start": tmp_path / "nowhere"}, {"tokenizer": tmp_path / "nowhere"}):
+        with pytest.raises(ConfigError, match="nowhere: no such file or folder"):
+            pretrain(data, out, SETTINGS, **given)
+    with pytest.raises(ConfigError, match=r"town/1e9.*town/1e5"):
+        pretrain(data, out, SETTINGS, start=Path("town/1e9"))
 
 
 def test_a_loss_that_is_no_number_stops_it(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def test_ppo_asks_the_same_ids(folder: Path, ours: LocalModel, tmp_path: Path) -
     ppo(
         [tmp_path / "asked.jsonl"],
         str(folder),
-        Rewarding(lambda _asked, _folder: nullcontext(reward), "length"),
+        Rewarding("length", "of a text", lambda _asked, _folder: nullcontext(reward)),
         tmp_path / "made",
         settings_of(Ppo, settings, "test"),
         measure=note,

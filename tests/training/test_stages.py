@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -325,6 +326,26 @@ def test_a_loss_that_is_no_number_stops_with_cause_and_step(tmp_path: Path) -> N
         stages.sft([exported() / "revisions.jsonl"], str(broken), tmp_path / "made", Sft(**{**SHORT, "held_out": 0}))
     assert not (tmp_path / "made").exists()
     assert not (tmp_path / ".made.part").exists()
+
+
+def test_a_model_that_came_apart_at_the_last_update_is_not_written(tmp_path: Path) -> None:
+    """Losses are looked at before an update: after the last one, the weights are."""
+    settings = Sft(**{**SHORT, "learning_rate": 1e38, "batch": 4, "held_out": 0.0, "epochs": 0.02})
+    with pytest.raises(OverseerError, match=r"holds nan or infinities after the last update: nothing is written"):
+        stages.sft([exported() / "pairs.jsonl"], str(model()), tmp_path / "made", settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_and_adapters_that_cannot_be_are_one_line(tmp_path: Path) -> None:
+    """Of what goes in, the input is blamed, not the disk; of modules, those that there are, are told."""
+    torn = tmp_path / "torn"
+    shutil.copytree(model(), torn)
+    (torn / "model.safetensors").write_bytes((model() / "model.safetensors").read_bytes()[:100])
+    with pytest.raises(ConfigError, match=r"torn: its weights cannot be loaded: .* \(make it again\)"):
+        stages.sft([exported() / "pairs.jsonl"], str(torn), tmp_path / "made", Sft(**SHORT))
+    settings = Sft(**SHORT, lora=Lora(targets=["nothing"]))
+    with pytest.raises(ConfigError, match=r"lora.targets: no module is named 'nothing' \(it has .*q_proj"):
+        stages.sft([exported() / "pairs.jsonl"], str(model()), tmp_path / "made", settings)
 
 
 def test_rows_that_cannot_be_learned_are_counted_and_none_is_cut(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ def test_a_token_to_pad_with_can_be_named(tmp_path: Path) -> None:
     assert open_model(str(model), "<system>").tokenizer.pad_token_id == 2
     with pytest.raises(ConfigError, match="is no token of it"):
         open_model(str(model), "<nothing>")
+    with pytest.raises(ConfigError, match="'x' is no special token: texts hold it"):
+        open_model(str(model), "x")
 
 
 @pytest.mark.slow

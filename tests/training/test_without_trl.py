@@ -32,7 +32,8 @@ from overseer.training.settings import Lora, settings_of
 data, model, out = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 reward = nullcontext(function_reward(lambda prompts, texts: [float(len(text)) for text in texts]))
 small = {"updates": 2, "batch": 8, "minibatch": 4, "max_new_tokens": 12, "value_only_updates": 1}
-made = ppo([data], model, Rewarding(lambda asked, folder: reward, "length"), out, settings_of(Ppo, small, "test"))
+rewards = Rewarding("length", "of a text", lambda asked, folder: reward)
+made = ppo([data], model, rewards, out, settings_of(Ppo, small, "test"))
 print(made.updates, "updates")
 for stage in (
     lambda: stages.sft([data], model, out / "sft"),
