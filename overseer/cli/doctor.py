@@ -21,6 +21,8 @@ EXTRAS = {
     "openai": ("aiohttp",),
     "embed": ("torch", "transformers", "safetensors"),
     "parquet": ("pyarrow",),
+    "train": ("torch", "transformers", "trl", "accelerate", "datasets", "peft", "safetensors"),
+    "plot": ("matplotlib",),
 }
 
 

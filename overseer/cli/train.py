@@ -55,6 +55,11 @@ class _Stages(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0].endswith((".yaml", ".yml")):
             args = ["recipe", *args]
+        elif args and args[0] not in VERBS and not args[0].startswith("-"):
+            known = ", ".join(VERBS)
+            raise click.UsageError(
+                f"train: {args[0]!r} is no verb (give {known}; or a recipe, whose name ends in .yaml)"
+            )
         return super().resolve_command(ctx, args)
 
 

@@ -202,6 +202,7 @@ def card(told: Mapping[str, Any]) -> str:
         (name, *map(_number, (each["value"], each["low"], each["high"])), each["n"])
         for name, each in told["figures"].items()
     ]
+    alone = (told["settings"].get("lora") or {}).get("merge") is False
     parts = [
         f"# {_TELLS[stage]}",
         _table(("what", "which"), rows),
@@ -215,6 +216,10 @@ def card(told: Mapping[str, Any]) -> str:
         "## Versions",
         ", ".join(f"{name} {number}" for name, number in told["versions"].items()),
         "## Loading",
+        *(
+            ["Adapters alone: peft must be installed, and the model that they were trained on stay where it is."]
+            * alone
+        ),
         f"```python\nfrom transformers import AutoTokenizer, {_LOADS[stage]}\n\n"
         f"model = {_LOADS[stage]}.from_pretrained(FOLDER)\ntokenizer = AutoTokenizer.from_pretrained(FOLDER)\n```",
     ]

@@ -109,7 +109,7 @@ def open_model(name: str, pad_token: str | None = None) -> Opened:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).partition("\n")[0]
-        raise ConfigError(f"{name}: its configuration or tokenizer cannot be read: {reason}") from error
+        raise ConfigError(f"{name}: its configuration or tokenizer cannot be read: {reason} (make it again)") from error
     _name_padding(name, tokenizer, pad_token)
     opened = Opened(name, folder, tokenizer, config, folders.identity(folder))
     _check_match(opened)

@@ -18,7 +18,7 @@ def test_a_sound_installation_says_so(capsys: pytest.CaptureFixture[str], ui: st
     if ui == "json":
         told = json.loads(out)
         assert told["trial"] == "ok"
-        assert set(told["extras"]) == {"openai", "embed", "parquet"}
+        assert set(told["extras"]) == {"openai", "embed", "parquet", "train", "plot"}
         assert all(version for _, version in told["core"])
         assert told["local"]["ready"] == all(version for _, version in told["extras"]["embed"])
     else:

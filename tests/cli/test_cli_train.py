@@ -53,6 +53,12 @@ def test_a_folder_that_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFi
     assert "is there already" in capsys.readouterr().err
 
 
+def test_what_is_no_verb_is_told_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """And that a recipe is named by its ending."""
+    assert dispatch(["train", "nope"]) == 2
+    assert "'nope' is no verb (give pretrain, sft" in capsys.readouterr().err
+
+
 def test_who_stops_it_is_told_what_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
