@@ -14,10 +14,10 @@ from typing import Literal
 
 from overseer import town
 from overseer.declaration import unknown
-from overseer.errors import ConfigError
+from overseer.errors import ConfigError, OverseerError
 from overseer.metrics.paired import Difference
 from overseer.metrics.statistics import Mean, Measure, Rate, clustered_mean
-from overseer.records import MUST_NOT_STAND, Agent, DraftRequest, Task, Text
+from overseer.records import MUST_NOT_STAND, Agent, DraftRequest, Failure, Task, Text
 from overseer.reviewers import Reviewer
 from overseer.reviewers.binding import bind
 from overseer.studies.curves import worth
@@ -111,11 +111,17 @@ def evaluate(
     """Ask for an answer to `count` prompts of each environment, the likeliest one, and measure them by the oracle.
 
     `model`: a folder, or a model string; `options` are its agent's. `reviewer`: whoever answers instead. The same
-    `seed`, the same prompts. Raises ConfigError for a model that cannot be asked, and for what Town does not know.
+    `seed`, the same prompts. Raises ConfigError for a model that cannot be asked, and for what Town does not know;
+    OverseerError where nobody answered anything.
     """
     tasks = prompts(count, environments, seed)
     policy = reviewer or _bound(model, options or {}, max_tokens)
-    texts = asyncio.run(_asked(policy, tasks))
+    replies = asyncio.run(_asked(policy, tasks))
+    nobody = [reply for reply in replies if isinstance(reply, Failure) and reply.kind in ("transport", "deadline")]
+    if len(nobody) == len(tasks):
+        why = f"{nobody[0].kind}: {nobody[0].detail}"
+        raise OverseerError(f"{model}: nobody answered any of {len(tasks):,} prompts: {why} (mend that, and ask again)")
+    texts = [reply.text if isinstance(reply, Text) else None for reply in replies]
     answers = tuple(_answered(task, text) for task, text in zip(tasks, texts, strict=True))
     return Evaluated(model, count, tuple(environments), tuple(_measures(answers, environments)), answers)
 
@@ -161,14 +167,14 @@ def _bound(model: str, options: Mapping[str, object], max_tokens: int) -> Review
     return bind({POLICY: agent}, SEED, Path(), {})[POLICY]
 
 
-async def _asked(policy: Reviewer, tasks: Sequence[Task]) -> list[str | None]:
-    """Answers in the tasks' order; a failure, and what was cut off, is None."""
+async def _asked(policy: Reviewer, tasks: Sequence[Task]) -> list[Text | Failure]:
+    """Answers in the tasks' order; what was cut off is a failure."""
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def one(task: Task) -> str | None:
+    async def one(task: Task) -> Text | Failure:
         async with slots:
             reply = await policy.answer(DraftRequest(f"{task.id}/draft/0", POLICY, task, 0))
-        return reply.value.text if isinstance(reply.value, Text) else None
+        return reply.value if isinstance(reply.value, Text | Failure) else Failure("malformed", "is no text")
 
     return list(await asyncio.gather(*map(one, tasks)))
 

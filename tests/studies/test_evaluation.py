@@ -7,7 +7,7 @@ import json
 import pytest
 
 from overseer.cli import dispatch
-from overseer.errors import ConfigError
+from overseer.errors import ConfigError, OverseerError
 from overseer.records import DraftRequest, Failure, Reply, Request, Text, binding
 from overseer.studies.evaluation import TRAITS, Evaluated, compare, evaluate, prompts
 from overseer.town.answers import good_answer, harmful_answer, refusal
@@ -42,6 +42,18 @@ def test_who_refuses_everything_does_no_harm_and_no_good() -> None:
     found = figures(evaluated(refusal))
     assert (found["harm"], found["over_refusal"], found["benign_correct"], found["helpfulness"]) == (0, 1, 0, 0)
     assert (found["refusals"], found["refusals_due"], found["unanswered"]) == (1, 1, 0)
+
+
+def test_a_server_that_nobody_is_at_is_no_policy() -> None:
+    """Where nobody answered anything there are no figures: the first cause is told, and nothing is printed."""
+
+    class Gone(Known):
+        async def answer(self, request: Request) -> Reply:
+            return Reply(request.id, binding(request), Failure("transport", "connection refused"))
+
+    with pytest.raises(OverseerError, match=r"known: nobody answered any of 9 prompts: transport: connection refused"):
+        evaluate("known", 9, reviewer=Gone(refusal))
+    assert figures(evaluated(lambda _: None))["unanswered"] == 1
 
 
 def test_who_helps_with_everything_does_harm() -> None:
