@@ -190,10 +190,15 @@ class Rate:
 
 @dataclass(slots=True)
 class Mean:
-    """A mean of one number a task, with a t interval (Welford's sums)."""
+    """A mean of one number a task, with a t interval (Welford's sums).
+
+    `within`: the least and the most that a number can be. No interval then goes beyond, and where all numbers are equal
+    it is as wide as the rule of three still allows: zero spread is no proof.
+    """
 
     n: int = 0
     unscored: int = 0
+    within: tuple[float, float] | None = None
     total: float = 0.0
     _mean: float = 0.0
     _squares: float = 0.0
@@ -213,7 +218,12 @@ class Mean:
         if self.n < 2:
             return None, None
         half = t_quantile(self.n - 1) * sqrt(self._squares / (self.n - 1) / self.n)
-        return self._mean - half, self._mean + half
+        if self.within is None:
+            return self._mean - half, self._mean + half
+        least, most = self.within
+        if self._squares == 0:
+            half = (most - least) * rule_of_three(self.n)
+        return max(least, self._mean - half), min(most, self._mean + half)
 
     def measure(self, name: str, note: str = "") -> Measure:
         low, high = self.interval()

@@ -91,6 +91,20 @@ def test_mean_of_too_few_has_no_interval(values: tuple[float, ...]) -> None:
     assert mean.interval() == (None, None)
 
 
+def test_a_mean_of_bounded_numbers_stays_within_and_knows_that_equal_ones_prove_little() -> None:
+    """Three of 0, .5, 1 reach beyond 1 by t alone; of six zeros the rule of three allows half of all that can be."""
+    mean, nothing = Mean(within=(0, 1)), Mean(within=(-1, 1))
+    for value in (0.0, 0.5, 1.0):
+        mean.add(value)
+    assert mean.interval() == (0, 1)
+    for _ in range(6):
+        nothing.add(0.0)
+    assert nothing.interval() == (-1, 1)
+    for _ in range(94):
+        nothing.add(0.0)
+    assert nothing.interval() == (pytest.approx(-0.06), pytest.approx(0.06))
+
+
 def test_single_cases_get_wilson_itself() -> None:
     """Where a cluster is a case, clustering changes nothing."""
     rate = Rate()
