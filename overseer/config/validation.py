@@ -88,6 +88,8 @@ def _told(detail: ErrorDetails, tree: Tree, model: type[BaseModel]) -> tuple[Key
         expected = str(detail.get("ctx", {}).get("expected", ""))
         words = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
         return path, f"must be {expected}, not {_short(value)}{near(value, words)}"
+    if kind == "too_short":
+        return path, f"must hold at least {detail['ctx']['min_length']}, not {detail['ctx']['actual_length']}"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind in ("value_error", "assertion_error"):
         return path, message

@@ -183,6 +183,9 @@ def _told(say: Say) -> Callable[[int, int, float], None]:
     return lambda update, of, loss: say(f"update {update:,} of {of:,}, loss {loss:.4g}")
 
 
+_QUOTED = {"string_type": " (write it in quotes: 1e4 alone is a number)"}
+
+
 def _pretrain_settings(given: object, where: str) -> Any:
     backend()
     from overseer.training.pretrain import Settings
@@ -195,7 +198,10 @@ def _pretrain_settings(given: object, where: str) -> Any:
         settings = TypeAdapter(Settings).validate_python(given, strict=False)
     except ValidationError as error:
         raise ConfigError(
-            [f"{where}: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+            [
+                f"{where}: {'.'.join(map(str, each['loc']))}: {each['msg']}{_QUOTED.get(each['type'], '')}"
+                for each in error.errors()
+            ]
         ) from None
     if problems := list(settings.problems()):
         raise ConfigError([f"{where}: {problem}" for problem in problems])

@@ -78,6 +78,13 @@ def test_settings_and_files_are_checked_before_anything_runs(tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
 
 
+def test_a_recipe_of_nothing_is_none(tmp_path: Path) -> None:
+    """What must hold something says how much it holds."""
+    path = tmp_path / "r.yaml"
+    path.write_text("name: small\nout: out\nunits: []\n", encoding="utf-8")
+    assert told(path) == [f"{path}: units: must hold at least 1, not 0 [line 3]"]
+
+
 def test_models_that_come_along_and_kinds_of_lines_are_checked_too(tmp_path: Path) -> None:
     """They have no file beside the recipe, and no setting that says them."""
     unit = "{id: a, stage: evaluate, model: town/1e9}"
