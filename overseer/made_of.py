@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Sequence
+from itertools import count
 from pathlib import Path
 
 from overseer.config.hierarchies import Setup
@@ -48,13 +49,11 @@ def inputs_of(
 
 def _told_apart(weights: Sequence[Path]) -> dict[str, Path]:
     """Weights by the ends of their paths: as much of them as tells all apart, wherever the rest of the path leads."""
-    different = set(weights)
-    more = 0
-    while True:  # a folder's name alone is often its step in training
+    for more in count():  # a folder's name alone is often its step in training
         named = {"/".join(path.parts[-(1 + path.is_dir() + more) :]): path for path in weights}
-        if len(named) == len(different):
+        if len(named) == len(set(weights)):
             return named
-        more += 1
+    raise AssertionError("two paths differ somewhere")
 
 
 def placed(file: Path) -> Path:

@@ -45,9 +45,9 @@ class _Stages(click.Group):
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
             say(
-                "stopped; what is finished is kept. The same command goes on: PPO and pretrain from their last snapshot"
+                "stopped; what is finished is kept. The same command goes on: PPO and pretrain from the last snapshot,"
+                " a recipe from the unit that it was at; sft, rm and dpo begin again"
             )
-            say("a recipe from the unit that it was at; sft, rm and dpo begin again")
             raise
 
     def resolve_command(

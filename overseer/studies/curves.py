@@ -156,7 +156,7 @@ def peak(points: Sequence[Point], window: int = 3) -> Peak | None:
 
 
 def fall(points: Sequence[Point], window: int = 3) -> int | None:
-    """The first update at which the truth lay below what it had been, beyond chance, proxy not below; None: none.
+    """The first update at which the truth lay below what it had been, beyond chance, and the proxy did not; or None.
 
     Every window is held against every earlier one, so that some lie below others by chance: 5 % is the chance that any
     is told where the truth stays as it was.

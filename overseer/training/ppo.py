@@ -974,5 +974,6 @@ def resumed(run: Run, folder: Path, origin: Mapping[str, str]) -> int:
                 }
     run.coefficient = float(found.state["coefficient"])  # type: ignore[arg-type]
     run.unjudged = list(found.state["unjudged"])  # type: ignore[arg-type]
-    run.asked = list(found.state["asked"])  # type: ignore[arg-type]
+    # Snapshots of earlier versions do not tell: a reward was asked for at most all.
+    run.asked = list(found.state.get("asked", [run.config.batch] * len(run.unjudged)))  # type: ignore[arg-type]
     return found.updates

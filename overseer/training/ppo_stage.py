@@ -42,7 +42,7 @@ BESIDE = ("tensorboard", "verdicts")
 
 @dataclass(frozen=True, slots=True)
 class Rewarding:
-    """A reward that is no model's. `identity`: of all that it hangs on; a run goes on under the same alone."""
+    """A reward that is no model's. `name` for cards; `identity`: of all that it hangs on, so of what may go on."""
 
     name: str
     identity: str
