@@ -5,7 +5,7 @@ Before `stages`, on `tables`. What is left out is counted, by reason. Knows no t
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -240,7 +240,11 @@ def _read(
     """Whatever `made` takes from the rows of these files, in order, with every file's problems at once."""
     rows: list[R] = []
     origins: list[Origin] = []
-    problems: list[str] = []
+    problems = [
+        f"{path}: is given twice: its rows would count double (give it once)"
+        for path, count in Counter(path.resolve() for path in paths).items()
+        if count > 1
+    ]
     for path in paths:
         try:
             origin, raw = read_table(path, tables)

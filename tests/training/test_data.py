@@ -193,6 +193,15 @@ def test_what_cannot_be_learned_from_is_one_line(tmp_path: Path, text: str, what
     assert what in line
 
 
+def test_a_file_that_is_given_twice_is_one_line(tmp_path: Path) -> None:
+    """Under any name: its rows would count double."""
+    path, again = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    path.write_text(json.dumps({"prompt": [{"role": "user", "content": "Why?"}]}) + "\n", encoding="utf-8")
+    again.symlink_to(path)
+    with pytest.raises(ConfigError, match=r"a\.jsonl: is given twice"):
+        read_prompts([path, again])
+
+
 def test_every_file_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     """All problems at once: a missing file, a table of another kind, CSV."""
     (tmp_path / "pairs.csv").write_text("prompt,chosen,rejected\n", encoding="utf-8")
