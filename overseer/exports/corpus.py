@@ -13,7 +13,7 @@ from pathlib import Path
 
 from overseer import __version__
 from overseer.errors import ConfigError, OverseerError
-from overseer.exports.export import Written, card_of, whole
+from overseer.exports.export import Written, whole
 from overseer.exports.tables import WRITERS, Format, Row, json_line
 from overseer.journal.run_folder import write_atomically
 from overseer.town import VERSION
@@ -23,16 +23,15 @@ FORMATS: dict[str, Format] = {".jsonl": "jsonl", ".parquet": "parquet"}
 
 
 def write_corpus(corpus: Corpus, path: Path | str) -> Written:
-    """Write the corpus as its suffix says (`.jsonl`, `.parquet`); an older one is replaced.
+    """Write the corpus as its suffix says (`.jsonl`, `.parquet`); what stood there is replaced.
 
-    Raises `ConfigError` for another suffix, a corpus that cannot be or a file that is none, `BackendMissing` for
-    Parquet without pyarrow, `OverseerError` where the file cannot be written; then nothing of it is left.
+    Raises `ConfigError` for another suffix or a corpus that cannot be, `BackendMissing` for Parquet without pyarrow,
+    `OverseerError` where the file cannot be written; then nothing of it is left.
     """
     path = Path(path)
     format_ = FORMATS.get(path.suffix)
     if format_ is None:
         raise ConfigError(f"{path}: cannot tell the format from the suffix {path.suffix!r} (use {', '.join(FORMATS)})")
-    beside = card_of(path)
     counted: Counter[str] = Counter()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,6 +40,7 @@ def write_corpus(corpus: Corpus, path: Path | str) -> Written:
             file.flush()
             file.seek(0)
             digest = file_digest(file, "sha256").hexdigest()
+        beside = path.with_name(f"{path.name}.card.md")
         write_atomically(beside, _card(path.name, digest, corpus, counted).encode())
     except OSError as error:
         reason = error.strerror or str(error)

@@ -65,14 +65,14 @@ class Written:
 
 
 def write(what: What, format: Format, episodes: Iterable[Episode], source: Source, path: Path | str) -> Written:
-    """Write `what` of these episodes as `format` to `path`, in the order of the input; an older export is replaced.
+    """Write `what` of these episodes as `format` to `path`, in the order of the input; what stood there is replaced.
 
-    Raises `ConfigError` for an unknown `what` or `format` and for a file that is no export, `BackendMissing` for
-    Parquet without pyarrow, and `OverseerError` where the file cannot be written; then nothing of it is left.
+    Raises `ConfigError` for an unknown `what` or `format`, `BackendMissing` for Parquet without pyarrow, and
+    `OverseerError` where the file cannot be written; then nothing of it is left.
     """
     _check(what, format)
     path = Path(path)
-    beside = card_of(path)
+    beside = path.with_name(f"{path.name}.card.md")
     counts = Counts()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,16 +90,6 @@ def write(what: What, format: Format, episodes: Iterable[Episode], source: Sourc
             f"{path}: cannot be written: {reason} (free some space, or choose another place)"
         ) from error
     return Written(path, beside, counts.rows)
-
-
-def card_of(path: Path) -> Path:
-    """Where the card of what is to be written to `path` lies. Raises ConfigError for a file that has none: not ours."""
-    beside = path.with_name(f"{path.name}.card.md")
-    if path.is_file() and not beside.is_file():
-        raise ConfigError(
-            f"{path}: is nothing that was exported, and is not replaced (choose another name, or remove it)"
-        )
-    return beside
 
 
 def _check(what: str, format: str) -> None:

@@ -45,17 +45,6 @@ def test_an_unknown_suffix_is_said(tmp_path: Path) -> None:
         write_corpus(corpus(), tmp_path / "a.txt")
 
 
-def test_what_is_no_corpus_is_not_replaced(tmp_path: Path) -> None:
-    """A file without a card is somebody's; one with it may be written again."""
-    thesis = tmp_path / "thesis.jsonl"
-    thesis.write_text("precious\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"thesis\.jsonl: is nothing that was exported, and is not replaced"):
-        write_corpus(corpus(), thesis)
-    assert thesis.read_text(encoding="utf-8") == "precious\n"
-    for _ in range(2):
-        write_corpus(corpus(), tmp_path / "a.jsonl")
-
-
 def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`overseer town corpus` writes the same file; what cannot be read is exit code 2."""
     asked = ["town", "corpus", str(tmp_path / "b.jsonl"), "--constitution", str(TOWN)]
