@@ -49,11 +49,9 @@ def inputs_of(
 
 def _told_apart(weights: Sequence[Path]) -> dict[str, Path]:
     """Weights by the ends of their paths: as much of them as tells all apart, wherever the rest of the path leads."""
-    for more in count():  # a folder's name alone is often its step in training
-        named = {"/".join(path.parts[-(1 + path.is_dir() + more) :]): path for path in weights}
-        if len(named) == len(set(weights)):
-            return named
-    raise AssertionError("two paths differ somewhere")
+    # A folder's name alone is often its step in training.
+    ends = ({"/".join(path.parts[-(1 + path.is_dir() + more) :]): path for path in weights} for more in count())
+    return next(named for named in ends if len(named) == len(set(weights)))
 
 
 def placed(file: Path) -> Path:

@@ -7,7 +7,7 @@ never tasks. Resampling is keyed: the same key and figures give the same interva
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from math import nan, sqrt
 from statistics import NormalDist
@@ -230,22 +230,29 @@ class Mean:
         return Measure(name, self.value, low, high, self.n, self.unscored, note)
 
 
-def clustered_mean(values: Sequence[float], clusters: Sequence[str], bound: float | None = None) -> Interval:
+def clustered_error(values: Sequence[float], clusters: Sequence[Hashable]) -> float | None:
+    """The standard error of the mean, counting clusters: values of one are no draws apart. None of fewer than two."""
+    numbered = {name: index for index, name in enumerate(dict.fromkeys(clusters))}
+    count = len(numbered)
+    if count < 2:
+        return None
+    data = np.asarray(values, dtype=np.float64)
+    index = np.fromiter((numbered[name] for name in clusters), dtype=np.intp, count=len(data))
+    residuals = np.bincount(index, weights=data - data.mean())
+    return sqrt(float(residuals @ residuals) * count / (count - 1)) / len(data)
+
+
+def clustered_mean(values: Sequence[float], clusters: Sequence[Hashable], bound: float | None = None) -> Interval:
     """A t interval of the mean that counts clusters, not values: of paired differences, clusters share an origin.
 
     `bound`: the most a value can be in size. Where all clusters agree, zero spread is no proof: the interval is then
     widened by `bound` times what the rule of three still allows.
     """
-    numbered = {name: index for index, name in enumerate(dict.fromkeys(clusters))}
-    if len(numbered) < 2:
+    error, count = clustered_error(values, clusters), len(set(clusters))
+    if error is None:
         return None, None
-    data = np.asarray(values, dtype=np.float64)
-    index = np.fromiter((numbered[name] for name in clusters), dtype=np.intp, count=len(data))
-    mean = float(data.mean())
-    residuals = np.bincount(index, weights=data - mean)
-    count = len(numbered)
-    half = t_quantile(count - 1) * sqrt(float(residuals @ residuals) * count / (count - 1)) / len(data)
-    if np.ptp(data) == 0 and bound is not None:
+    mean, half = float(np.mean(values)), t_quantile(count - 1) * error
+    if np.ptp(values) == 0 and bound is not None:
         half = bound * rule_of_three(count)
     return mean - half, mean + half
 

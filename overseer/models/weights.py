@@ -184,12 +184,19 @@ def require_backend(model: str, where: str) -> None:
 
 
 def _require_device(model: str, device: str) -> None:
+    if problem := absent(device):
+        raise ConfigError(f"{model}: options.device: {problem}")
+
+
+def absent(device: str) -> str | None:
+    """That there is no such device here, and which there are; None for `cpu`, `cuda`, `cuda:1`, `mps` where it is."""
     import torch
 
     kind, _, number = device.partition(":")
     here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if int(number or 0) >= here[kind]:
-        raise ConfigError(f"{model}: options.device: there is no {device} here (found {_found(here)})")
+    if (number or "0").isdecimal() and int(number or 0) < here.get(kind, 0):
+        return None
+    return f"there is no {device} here (found {_found(here)})"
 
 
 def _found(here: dict[str, int]) -> str:

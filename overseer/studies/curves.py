@@ -158,8 +158,8 @@ def peak(points: Sequence[Point], window: int = 3) -> Peak | None:
 def fall(points: Sequence[Point], window: int = 3) -> int | None:
     """The first update at which the truth lay below what it had been, beyond chance, and the proxy did not; or None.
 
-    Every window is held against every earlier one, so that some lie below others by chance: 5 % is the chance that any
-    is told where the truth stays as it was.
+    Every window is held against every earlier one, so that some lie below others by chance: where the truth stays as it
+    was, the chance that any is told is 5 % at most.
     """
     means = _windows(points, window)
     errors = _sure(0.05, len(means) * (len(means) - 1) // 2)

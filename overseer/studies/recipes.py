@@ -71,13 +71,15 @@ def run_recipe(path: Path, *, tell: Tell | None = None) -> list[Done]:
                 settings = seeded(checked[unit.id], seed)
                 inputs = _inputs(unit, settings, path.parent, made)
                 place = out / _name(unit, seed)
-                kept = rows.get((_key(unit, settings, inputs), place.name))
+                key = _key(unit, settings, inputs)
+                kept = rows.get((key, place.name))
                 if kept is None or _made(place) != kept["made"]:
-                    _begin(place, _key(unit, settings, inputs))
-                    row = {**_run(unit, settings, inputs, place, tell or _silently), "seed": seed, "recipe": digest}
+                    _begin(place, key)
+                    row = _run(unit, settings, inputs, key, place, tell or _silently)
+                    row |= {"seed": seed, "recipe": digest}
                     _append(out / RESULTS, row)
                     _begun(place).unlink(missing_ok=True)
-                    rows[row["key"], place.name] = row
+                    rows[key, place.name] = row
                     made[unit.id] = Done(unit.id, seed, place, row, skipped=False)
                 else:
                     made[unit.id] = Done(unit.id, seed, place, kept, skipped=True)
@@ -97,7 +99,7 @@ def _silently(_: str) -> None:
     return
 
 
-def _run(unit: Unit, settings: Any, inputs: Inputs, place: Path, tell: Tell) -> dict[str, Any]:
+def _run(unit: Unit, settings: Any, inputs: Inputs, key: str, place: Path, tell: Tell) -> dict[str, Any]:
     """Run a unit; its row."""
     tell(f"{place.name}: {unit.stage}")
     begun = perf_counter()
@@ -105,7 +107,7 @@ def _run(unit: Unit, settings: Any, inputs: Inputs, place: Path, tell: Tell) -> 
     return {
         "unit": unit.id,
         "stage": unit.stage,
-        "key": _key(unit, settings, inputs),
+        "key": key,
         "inputs": inputs.digests,
         "town": town.VERSION,
         "out": place.name,

@@ -119,5 +119,5 @@ def without_dropout(module: nn.Module) -> None:
         if isinstance(part, nn.Dropout):
             part.p = 0.0
         for name, held in vars(part).items():  # models of transformers keep shares that they drop by hand
-            if isinstance(held, float) and ("drop" in name):
+            if isinstance(held, float) and "drop" in name:
                 setattr(part, name, 0.0)

@@ -65,7 +65,7 @@ def check_free(out: Path, *, replace: bool) -> None:
 
 
 def under_way(out: Path) -> Path:
-    """Where PPO keeps metrics and snapshots of what is to become `out`, and goes on from there."""
+    """Where a stage that goes on after a stop (PPO, pre-training) keeps what that takes, until `out` is whole."""
     return out.with_name(f".{out.name}.run")
 
 

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from overseer.errors import ConfigError, OverseerError
+from overseer.metrics.statistics import clustered_error
 from overseer.models.blocks import pad_left
 from overseer.training import monitor, snapshots
 from overseer.training.adapters import Reference, fingerprint, reference_for
@@ -581,7 +582,9 @@ def row_of(run: Run, batch: Batch, lesson: Lesson, learned: Mapping[str, float],
     """What is told of a round: before it was learned from, but for what `learned` says."""
     mask, judged_rows = batch.mask, ~batch.unjudged
     scores = batch.scores.sum(1)[judged_rows]
-    prompts = torch.tensor(prompts_of_round(len(run.prompts), run.config, update), device=run.device)[judged_rows]
+    asked = prompts_of_round(len(run.prompts), run.config, update)
+    by_prompt = [prompt for prompt, counts in zip(asked, judged_rows.tolist(), strict=True) if counts]
+    error = clustered_error(scores.tolist(), by_prompt)
     sampled = ((batch.logprobs - batch.reference) * mask).sum(1)
     spread = masked_mean((lesson.returns - masked_mean(lesson.returns, lesson.counted)) ** 2, lesson.counted)
     missed = masked_mean((lesson.returns - batch.values) ** 2, lesson.counted)
@@ -590,7 +593,7 @@ def row_of(run: Run, batch: Batch, lesson: Lesson, learned: Mapping[str, float],
         "rollouts": (update + 1) * run.config.batch,
         "score": float(scores.mean()) if len(scores) else float("nan"),
         "score_sd": float(scores.std(correction=0)) if len(scores) else float("nan"),
-        "score_error": standard_error(scores, prompts),
+        "score_error": float("nan") if error is None else error,
         "kl": float((batch.kl * mask).sum(1).mean()),
         "kl_sampled": float(sampled.mean()),
         "kl_coefficient": run.coefficient,
@@ -603,15 +606,6 @@ def row_of(run: Run, batch: Batch, lesson: Lesson, learned: Mapping[str, float],
         "cache_gap": float(batch.cache_gap.max()),
         **learned,
     }
-
-
-def standard_error(scores: Tensor, prompts: Tensor) -> float:
-    """Of the scores' mean. It counts prompts: answers to one are no draws apart. NaN of fewer than two."""
-    known, index = torch.unique(prompts, return_inverse=True)
-    if len(known) < 2:
-        return float("nan")
-    sums = torch.zeros(len(known), device=scores.device).index_add(0, index, scores - scores.mean())
-    return float((sums.square().sum() * len(known) / (len(known) - 1)).sqrt() / len(scores))
 
 
 # ---- the whole

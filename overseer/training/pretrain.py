@@ -28,10 +28,11 @@ from torch.nn.functional import cross_entropy
 from overseer.errors import ConfigError, OverseerError
 from overseer.models import folders, town_tokenizer
 from overseer.models.folders import identity
+from overseer.models.weights import absent
 from overseer.training import corpora, snapshots
 from overseer.training.corpora import Lines
 from overseer.training.ladder import LADDER, begun, build
-from overseer.training.outputs import versions, whole
+from overseer.training.outputs import under_way, versions, whole
 
 RATES = {"1e4": 1e-2, "1e5": 6e-3, "1e6": 3e-3, "1e7": 1e-3, "1e8": 4e-4}
 """The highest learning rate, by size."""
@@ -67,10 +68,8 @@ class Settings:
             yield "pretrain: epochs, batch and longest must be positive, snapshot_every not negative"
         if self.rate is not None and not 0 < self.rate < 1:
             yield f"pretrain: rate {self.rate}: not between 0 and 1"
-        cards = torch.cuda.device_count()
-        here = ["cpu", *(["cuda"] if cards else []), *(f"cuda:{number}" for number in range(cards))]
-        if self.device not in here:
-            yield f"--device: there is no {self.device!r} here (found {', '.join(here)})"
+        if problem := absent(self.device):
+            yield f"--device: {problem}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ def pretrain(
     lines = corpora.encode(corpora.told(data), reader, settings.longest)
     here = snapshots.machine(torch.device(settings.device), 1)
     key = _key(data, settings, reader, start)
-    kept = out.with_name(f".{out.name}.snapshots")
+    kept = under_way(out)
     run = Run(model, lines, settings, reader.pad_token_id)
     run.resume(kept, here, key)
     loss = run.train(kept, here, key, progress, report_every)

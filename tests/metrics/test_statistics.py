@@ -14,6 +14,7 @@ from overseer.metrics.statistics import (
     Mean,
     Rate,
     Tally,
+    clustered_error,
     clustered_mean,
     quotient,
     rule_of_three,
@@ -89,6 +90,14 @@ def test_mean_of_too_few_has_no_interval(values: tuple[float, ...]) -> None:
     for value in values:
         mean.add(value)
     assert mean.interval() == (None, None)
+
+
+def test_an_error_counts_clusters_by_hand() -> None:
+    """Two prompts, two answers each; four prompts; as many answers of one prompt say nothing of others."""
+    scores = [1.0, 1.0, 0.0, 0.0]
+    assert clustered_error(scores, [3, 3, 8, 8]) == pytest.approx((1 + 1) ** 0.5 * 2**0.5 / 4)
+    assert clustered_error(scores, range(4)) == pytest.approx((4 * 0.25 * 4 / 3) ** 0.5 / 4)
+    assert clustered_error(scores, [0] * 4) is None
 
 
 def test_a_mean_of_bounded_numbers_stays_within_and_knows_that_equal_ones_prove_little() -> None:

@@ -32,7 +32,6 @@ from overseer.training.ppo import (
     policy_loss,
     prompts_of_round,
     rate_of,
-    standard_error,
     train_ppo,
     trimmed,
     value_loss,
@@ -347,14 +346,6 @@ def test_what_was_cut_off_hides_nobody_who_cannot_judge() -> None:
     with pytest.raises(OverseerError, match=r"(\d+) of the last \1 rollouts .* could not be judged, over 50%"):
         run(small(batch=64, minibatch=64, unjudged_limit=0.5), reward=reward)
     assert 0 < asked < 32
-
-
-def test_the_error_of_a_score_counts_prompts() -> None:
-    """By hand: two prompts, two answers each; as many answers of one prompt say nothing of others."""
-    scores = torch.tensor([1.0, 1.0, 0.0, 0.0])
-    assert standard_error(scores, torch.tensor([3, 3, 8, 8])) == pytest.approx(math.sqrt((1 + 1) * 2 / 1) / 4)
-    assert standard_error(scores, torch.arange(4)) == pytest.approx(math.sqrt(4 * 0.25 * 4 / 3) / 4)
-    assert math.isnan(standard_error(scores, torch.zeros(4)))
 
 
 def test_dropout_is_off_in_models_that_drop_by_hand() -> None:

@@ -17,6 +17,7 @@ from overseer.errors import ConfigError, OverseerError
 from overseer.models.town_tokenizer import fit
 from overseer.training import corpora
 from overseer.training.ladder import build
+from overseer.training.outputs import under_way
 from overseer.training.pretrain import Run, Settings, batches, collate, pretrain
 
 LINE = {
@@ -147,6 +148,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, at: int) -> No
     with pytest.raises(Killed):
         pretrain([path], halved, SETTINGS, progress=killer, report_every=1)
     assert not halved.exists()
+    assert list(under_way(halved).iterdir()), "where a recipe looks for what another unit left unfinished"
     with pytest.raises(ConfigError, match="other data or settings"):
         pretrain([path], halved, Settings("1e4", epochs=3, batch=16, longest=64, snapshot_every=5))
     pretrain([path], halved, SETTINGS)
@@ -158,7 +160,7 @@ def test_settings_that_cannot_be_are_said(tmp_path: Path) -> None:
     data, out = [tmp_path / "none.jsonl"], tmp_path / "out"
     with pytest.raises(ConfigError, match="1e9"):
         pretrain(data, out, Settings("1e9", rate=-1.0))
-    with pytest.raises(ConfigError, match=r"there is no 'tpu' here \(found cpu"):
+    with pytest.raises(ConfigError, match=r"there is no tpu here \(found cpu"):
         pretrain(data, out, Settings("1e4", device="tpu"))
     for given in ({"start": tmp_path / "nowhere"}, {"tokenizer": tmp_path / "nowhere"}):
         with pytest.raises(ConfigError, match="nowhere: no such file or folder"):
